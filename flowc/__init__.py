@@ -1,0 +1,1 @@
+"""flowc: a graph compiler from tensor programs to native code."""
