@@ -1,0 +1,1 @@
+"""From loops and plans to LLVM text, objects and callables."""

@@ -1,0 +1,1 @@
+"""The form: values, ops, blocks, functions, their text, and rebuilding them."""

@@ -1,0 +1,283 @@
+"""Reading the textual IR back: the inverse of the printer at every level."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from enum import Enum
+from functools import cache
+from importlib.resources import files
+from typing import Any, get_type_hints
+
+import numpy as np
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput
+
+from flowc.errors import CompileError, Diagnostic, OpError, did_you_mean
+from flowc.ir.core import OPS, Block, Func, Module, Op, State, Symbol, Value
+from flowc.ir.data import Blob, Number, Scalar
+from flowc.ir.dims import Dim, Size, dim, floor, least
+from flowc.ir.types import DType, Type
+from flowc.source import Source, Span
+
+Node = Tree[Token]
+Blobs = Callable[[str], np.ndarray[Any, Any]]
+
+
+def parse_module(text: str, name: str = "<ir>", blobs: Blobs | None = None) -> Module:
+    """The module that `text` is the print of; `blobs` gives arrays by digest.
+
+    Raises `CompileError` with the place of what is wrong.
+    """
+    source = Source(name, text)
+    tree = _tree(source)
+    head, *parts = tree.children
+    reader = _Reader(source, blobs)
+    states = [p for p in parts if isinstance(p, Tree) and p.data == "state"]
+    funcs = [p for p in parts if isinstance(p, Tree) and p.data == "func"]
+    title = str(head.children[0])[1:] if isinstance(head, Tree) else "module"
+    return Module(title, tuple(map(reader.func, funcs)), tuple(map(reader.state, states)))
+
+
+def parse_func(text: str) -> Func:
+    """The one function in `text`."""
+    (func,) = parse_module(text).funcs
+    return func
+
+
+# A comment stands on its own line or after two blanks: one blank before `//` is a quotient of sizes.
+_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?:^[ \t]*|[ \t]{2,})//[^\n]*', re.MULTILINE)
+
+
+def _blank(found: re.Match[str]) -> str:
+    return found[0] if found[0].startswith('"') else " " * len(found[0])
+
+
+@cache
+def _lark() -> Lark:
+    grammar = (files("flowc.grammar") / "ir.lark").read_text()
+    return Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=True)
+
+
+def _tree(source: Source) -> Node:
+    try:
+        return _lark().parse(_COMMENT.sub(_blank, source.text))  # type: ignore[return-value]
+    except UnexpectedInput as wrong:
+        at = max(wrong.pos_in_stream if wrong.pos_in_stream is not None and wrong.pos_in_stream >= 0 else len(source.text), 0)
+        what = "character" if isinstance(wrong, UnexpectedCharacters) else "text"
+        found = source.text[at : at + 12].split("\n")[0]
+        message = f"unexpected {what} {found!r} in IR text" if found else "the IR text ends too early"
+        raise CompileError((Diagnostic(message, Span(source, at, min(at + max(len(found), 1), len(source.text)))),)) from None
+
+
+class _Reader:
+    """Builds ops from trees; `named` is what is in scope."""
+
+    def __init__(self, source: Source, blobs: Blobs | None) -> None:
+        self.source, self.blobs = source, blobs
+        self.named: dict[str, Value] = {}
+        self.sizes: dict[str, Size] = {}
+
+    def func(self, tree: Node) -> Func:
+        name, *rest = tree.children
+        self.named, self.sizes = {}, {}
+        parts = [c for c in rest if isinstance(c, Tree)]
+        for s in (p for p in parts if p.data == "size"):
+            low, high = int(str(s.children[1])), int(str(s.children[2])) if s.children[2] else None
+            self.sizes[str(s.children[0])] = Size(str(s.children[0]), low, high)
+        params = next((p for p in parts if p.data == "params"), None)
+        outputs = next((p for p in parts if p.data == "outputs"), None)
+        fields = {str(a.children[0]): _literal(a.children[1]) for a in parts if a.data == "attribute"}
+        body = self.block(params, parts[-1])
+        names = tuple(str(o.children[0] or "")[1:] for o in (outputs.children if outputs else ()) if isinstance(o, Tree))
+        return Func(str(name)[1:], body, names if any(names) else (), str(fields.get("level", "graph")), self.span(tree))
+
+    def state(self, tree: Node) -> State:
+        name, type, *attributes = tree.children
+        assert isinstance(type, Tree)
+        fields = {str(a.children[0]): _literal(a.children[1]) for a in attributes if isinstance(a, Tree)}
+        return State(str(name)[1:], self.type(type), str(fields.get("kind", "state")), self.span(tree))
+
+    def block(self, params: Node | None, tree: Node) -> Block:
+        outer = dict(self.named)
+        values = tuple(self.param(p) for p in (params.children if params else []) if isinstance(p, Tree))
+        *ops, end = tree.children
+        made = tuple(self.op(op) for op in ops if isinstance(op, Tree))
+        results = self.values(end.children[0]) if isinstance(end, Tree) else ()
+        self.named = outer
+        return Block(values, made, results)
+
+    def param(self, tree: Node) -> Value:
+        name, type = tree.children
+        assert isinstance(type, Tree)
+        value = Value(self.type(type), None, _hint(str(name)))
+        self.named[str(name)] = value
+        return value
+
+    def value(self, token: Any) -> Value:
+        name = str(token if isinstance(token, Token) else token.children[0])
+        if name not in self.named:
+            near = did_you_mean(name, self.named)
+            raise self.wrong(f"{name} is not defined here", token, near)
+        return self.named[name]
+
+    def values(self, tree: Any) -> tuple[Value, ...]:
+        return tuple(self.value(v) for v in tree.children) if tree else ()
+
+    def op(self, tree: Node) -> Op:
+        results, name, *rest = tree.children
+        parts = [c for c in rest if isinstance(c, Tree)]
+        cls = OPS.get(str(name))
+        if cls is None:
+            raise self.wrong(f"there is no op {name}", name, did_you_mean(str(name), OPS))
+        operands = [c for c in parts if c.data in ("value", "list", "symbol")]
+        types = [self.type(t) for c in parts if c.data == "types" for t in c.children if isinstance(t, Tree)]
+        fields = self.attributes(cls, [c for c in parts if c.data == "attribute"], types)
+        regions = [c for c in parts if c.data == "region"]
+        for field, kind in cls.form.items():
+            if kind == "region" and regions:
+                region = regions.pop(0)
+                fields[field] = self.block(*region.children)  # type: ignore[arg-type]
+            elif kind == "type" and types:
+                fields[field] = types[0]
+            elif kind == "types":
+                fields[field] = tuple(types)
+            elif kind in ("operand", "group", "dims", "symbol"):
+                self.operand(cls, field, kind, operands, fields, tree)
+        missing = [f for f in cls.form if f not in fields and f not in cls.defaults]
+        if missing or operands or regions:
+            raise self.wrong(f"{name} needs {', '.join(cls.form)}; " + (f"{missing[0]} is missing" if missing else "there is more here"), tree)
+        hints = tuple(_hint(str(r)) for r in results.children) if isinstance(results, Tree) else ()
+        try:
+            op = cls(**fields, hints=hints if any(hints) else (), location=self.span(tree), device=str(fields.pop("device", "")))
+        except OpError as error:
+            raise self.wrong(str(error), tree) from None
+        if [r.type for r in op.results] != types:
+            told, own = (", ".join(map(str, ts)) or "nothing" for ts in (types, [r.type for r in op.results]))
+            raise self.wrong(f"{name} gives {own}, not {told}", tree)
+        for r, v in zip(results.children if isinstance(results, Tree) else [], op.results, strict=True):
+            self.named[str(r)] = v
+        return op
+
+    def operand(self, cls: type[Op], field: str, kind: str, operands: list[Node], fields: dict[str, Any], tree: Node) -> None:
+        if not operands:
+            if kind in ("group", "dims"):
+                fields[field] = ()
+            return
+        wanted = {"operand": "value", "group": "list", "dims": "list", "symbol": "symbol"}[kind]
+        part = operands.pop(0)
+        if part.data != wanted:
+            raise self.wrong(f"{field} of {cls.name} is not a {wanted}", part)
+        inner = part.children[0]
+        match kind:
+            case "operand":
+                fields[field] = self.value(inner)
+            case "symbol":
+                fields[field] = Symbol(str(inner)[1:])
+            case "group":
+                fields[field] = self.values(inner)
+            case _:
+                fields[field] = tuple(self.dim(d) for d in inner.children) if isinstance(inner, Tree) else ()
+
+    def attributes(self, cls: type[Op], trees: list[Node], types: list[Type]) -> dict[str, Any]:
+        hints = _hints(cls)
+        fields: dict[str, Any] = {}
+        for tree in trees:
+            name, value = str(tree.children[0]), _literal(tree.children[1])
+            if name not in hints or (cls.form.get(name) != "attribute" and name != "device"):
+                raise self.wrong(f"{cls.name} has no attribute {name}", tree, did_you_mean(name, cls.form))
+            fields[name] = self.attribute(hints[name], value, types, tree)
+        return fields
+
+    def attribute(self, hint: Any, value: Any, types: list[Type], tree: Node) -> Any:
+        if hint is Scalar and types:
+            return Scalar.of(value, types[0].dtype)
+        if hint is Blob and types:
+            return self.blob(value, types[0])
+        if isinstance(hint, type) and issubclass(hint, Enum):
+            try:
+                return hint(value)
+            except ValueError:
+                raise self.wrong(f"{value} is not one of {', '.join(str(m.value) for m in hint)}", tree) from None
+        return float(value) if hint is float else value
+
+    def blob(self, value: Any, type: Type) -> Blob:
+        if isinstance(value, tuple):
+            shape = tuple(d if isinstance(d, int) else 0 for d in type.shape)
+            return Blob.of(np.array(value, type.dtype.numpy).reshape(shape))
+        digest, blobs = str(value).removeprefix("sha256:"), self.blobs
+        return Blob(digest, (lambda: blobs(digest)) if blobs else None)
+
+    def type(self, tree: Node) -> Type:
+        memory, dtype, dims = tree.children
+        sizes = tuple(self.dim(d) for d in dims.children) if isinstance(dims, Tree) else ()
+        if str(dtype) == "index" and sizes:
+            return Type(DType.index, below=sizes[0])
+        space = "" if memory is None else str(memory)[1:].rstrip(":") or "host"
+        return Type(DType(str(dtype)), sizes, space)
+
+    def dim(self, tree: Any) -> Dim:
+        match tree.data:
+            case "number":
+                return int(tree.children[0])
+            case "size_name":
+                name = str(tree.children[0])
+                if name not in self.sizes:
+                    raise self.wrong(f"the size {name} is not declared", tree, did_you_mean(name, self.sizes))
+                return dim(self.sizes[name])
+            case "value":
+                return dim(self.value(tree.children[0]))
+            case "neg":
+                return -self.dim(tree.children[0])
+            case _:
+                x, y = map(self.dim, tree.children)
+        match tree.data:
+            case "add":
+                return x + y
+            case "sub":
+                return x - y
+            case "mul":
+                return x * y
+            case "floor":
+                return floor(x, y)
+            case _:
+                return least(x, y)
+
+    def span(self, tree: Any) -> Span:
+        if isinstance(tree, Token):
+            return Span(self.source, tree.start_pos or 0, tree.end_pos or 0)
+        return Span(self.source, getattr(tree.meta, "start_pos", 0), getattr(tree.meta, "end_pos", 0))
+
+    def wrong(self, message: str, tree: Any, help: str = "") -> CompileError:
+        return CompileError((Diagnostic(message, self.span(tree), help=help),))
+
+
+@cache
+def _hints(cls: type[Op]) -> Mapping[str, Any]:
+    return get_type_hints(cls)
+
+
+def _hint(name: str) -> str:
+    bare = name[1:].strip('"')
+    return "" if bare.isdigit() else bare
+
+
+def _literal(tree: Any) -> Any:
+    match tree.data:
+        case "number":
+            return _number(str(tree.children[0]))
+        case "neg":
+            return -_literal(tree.children[0])
+        case "string":
+            text = str(tree.children[0][1:-1])
+            return text.replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\")
+        case "tuple":
+            return tuple(_literal(c) for c in tree.children if c is not None)
+        case _:
+            word = str(tree.children[0])
+            known: dict[str, Any] = {"true": True, "false": False, "none": None, "inf": float("inf"), "nan": float("nan")}
+            return known.get(word, word)
+
+
+def _number(text: str) -> Number:
+    return int(text) if text.isdigit() else float(text)

@@ -1,0 +1,550 @@
+"""Arithmetic, comparison and logic, elementwise: the same op on tensors and, inside kernels, on scalars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from flowc.errors import OpError
+from flowc.ir.core import Value
+from flowc.ir.dims import Dim
+from flowc.ir.types import DType, Type
+from flowc.ops.rounding import exact_fma
+from flowc.ops.tensor import Array, Tensor, broadcast, like, read
+
+Code = tuple[str, ...]
+
+
+class Elementwise(Tensor):
+    """`result[i] = scalar(x[i], y[i], ...)` with broadcasting.
+
+    `llvm` is the code by kind of element: f(loat), i (signed), u(nsigned), b(ool); lines
+    in order, where `{x}` is an operand, `{r0}` the result of a line, `{t}` the operands'
+    type and `{s}` its suffix in intrinsics, `{r}` and `{rs}` those of the result, `{b}` the type of
+    truth values, `{i}` the integer type as wide as `{t}`, `{i:23}` one of its constants, `{t:0}` a constant of `{t}`.
+    """
+
+    numpy: ClassVar[Callable[..., Any]]
+    llvm: ClassVar[Mapping[str, Code]] = {}
+    accepts: ClassVar[str] = "fiu"  # kinds of element
+    function: ClassVar[str] = ""  # LLVM text of `@flowc.<name>.<dtype>`, called lane by lane, where one line says too little
+
+    def infer(self) -> tuple[Type, ...]:
+        return (Type(self.result_dtype(), broadcast(*(v.type for v in self.operands))[0]),)
+
+    def result_dtype(self) -> DType:
+        return self.common_dtype(self.operands)
+
+    def common_dtype(self, values: tuple[Value, ...]) -> DType:
+        dtypes = list(dict.fromkeys(v.type.dtype for v in values))
+        if len(dtypes) != 1:
+            kinds = " and ".join(d.value for d in dtypes)
+            raise OpError(f"{self.name} of {kinds}: elements do not mix", help=f"convert one side: `... as {dtypes[0].value}`")
+        if kind(dtypes[0]) not in self.accepts:
+            wanted = " or ".join(KINDS[k] for k in self.accepts)
+            raise OpError(f"{self.name} takes {wanted}, not {dtypes[0].value}")
+        return dtypes[0]
+
+    def assumes(self) -> tuple[tuple[Dim, Dim], ...]:
+        return broadcast(*(v.type for v in self.operands))[1]
+
+    def evaluate(self, *args: Any) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(type(self).numpy(*args))
+
+    def at(self, *i: Dim) -> Value:
+        return self.rebuild(lambda v: read(v, *i)).result
+
+    def code(self) -> Code:
+        """The lines for this op's operands; empty where `scalar` says it."""
+        return self.code_for(self.operands[-1].type.dtype)
+
+    @classmethod
+    def code_for(cls, dtype: DType) -> Code:
+        return cls.llvm.get(kind(dtype), ())
+
+    def scalar(self) -> Value | None:
+        """The op on scalars as simpler ones, put in after fusion; None for a primitive."""
+        return None
+
+
+KINDS = {"f": "floats", "i": "signed integers", "u": "unsigned integers", "b": "bool"}
+
+
+def kind(dtype: DType) -> str:
+    """f, i, u or b: what instructions there are for it."""
+    if dtype.is_float:
+        return "f"
+    return "b" if dtype is DType.bool else "i" if dtype.is_signed else "u"
+
+
+def _integers(*code: str) -> dict[str, Code]:
+    return {"i": code, "u": code}
+
+
+class Add(Elementwise, name="add"):
+    """x + y; integers wrap."""
+
+    x: Value
+    y: Value
+    infix = "+"
+    exact = True
+    numpy = np.add
+    llvm = {"f": ("fadd {t} {x}, {y}",), **_integers("add {t} {x}, {y}")}
+
+
+class Sub(Elementwise, name="subtract"):
+    """x - y; integers wrap."""
+
+    x: Value
+    y: Value
+    infix = "-"
+    exact = True
+    numpy = np.subtract
+    llvm = {"f": ("fsub {t} {x}, {y}",), **_integers("sub {t} {x}, {y}")}
+
+
+class Mul(Elementwise, name="multiply"):
+    """x * y; integers wrap."""
+
+    x: Value
+    y: Value
+    infix = "*"
+    exact = True
+    numpy = np.multiply
+    llvm = {"f": ("fmul {t} {x}, {y}",), **_integers("mul {t} {x}, {y}")}
+
+
+class Div(Elementwise, name="divide"):
+    """x / y of floats."""
+
+    x: Value
+    y: Value
+    infix = "/"
+    exact = True
+    accepts = "f"
+    numpy = np.divide
+    llvm = {"f": ("fdiv {t} {x}, {y}",)}
+
+    def infer(self) -> tuple[Type, ...]:
+        if self.x.type.dtype == self.y.type.dtype and self.x.type.dtype.is_integer:
+            raise OpError(f"/ of {self.x.type} and {self.y.type}: integers have no exact quotient", help="write // to round down, or convert: `x as f32 / y as f32`")
+        return super().infer()
+
+
+class Neg(Elementwise, name="negative"):
+    """-x; integers wrap."""
+
+    x: Value
+    aliases = ("neg",)
+    exact = True
+    numpy = np.negative
+    llvm = {"f": ("fneg {t} {x}",), **_integers("sub {t} {t:0}, {x}")}
+
+
+class Abs(Elementwise, name="abs"):
+    """|x|; the least integer stays itself."""
+
+    x: Value
+    aliases = ("absolute",)
+    exact = True
+    numpy = np.abs
+    llvm = {"f": ("call {t} @llvm.fabs.{s}({t} {x})",), "i": ("call {t} @llvm.abs.{s}({t} {x}, i1 false)",), "u": ("or {t} {x}, {x}",)}
+
+
+class Sqrt(Elementwise, name="sqrt"):
+    """Square root, rounded correctly; NaN below 0."""
+
+    x: Value
+    accepts = "f"
+    exact = True
+    numpy = np.sqrt
+    llvm = {"f": ("call {t} @llvm.sqrt.{s}({t} {x})",)}
+
+
+class Fma(Elementwise, name="fma"):
+    """x * y + z, rounded once."""
+
+    x: Value
+    y: Value
+    z: Value
+    public = False
+    accepts = "f"
+    exact = True
+    numpy = exact_fma
+    llvm = {"f": ("call {t} @llvm.fma.{s}({t} {x}, {t} {y}, {t} {z})",)}
+
+
+class Maximum(Elementwise, name="maximum"):
+    """The larger of the two; NaN where either is; +0 over -0."""
+
+    x: Value
+    y: Value
+    exact = True
+    accepts = "fiub"
+    numpy = lambda x, y: np.where((x == y) & (x == 0), x + y, np.maximum(x, y)) if x.dtype.kind == "f" else np.maximum(x, y)  # noqa: E731
+    llvm = {
+        "f": ("call {t} @llvm.maximum.{s}({t} {x}, {t} {y})",),
+        "i": ("call {t} @llvm.smax.{s}({t} {x}, {t} {y})",),
+        "u": ("call {t} @llvm.umax.{s}({t} {x}, {t} {y})",),
+        "b": ("or {t} {x}, {y}",),
+    }
+
+
+class Minimum(Elementwise, name="minimum"):
+    """The smaller of the two; NaN where either is; -0 under +0."""
+
+    x: Value
+    y: Value
+    exact = True
+    accepts = "fiub"
+    numpy = lambda x, y: np.where((x == y) & (x == 0), -(-x + -y), np.minimum(x, y)) if x.dtype.kind == "f" else np.minimum(x, y)  # noqa: E731
+    llvm = {
+        "f": ("call {t} @llvm.minimum.{s}({t} {x}, {t} {y})",),
+        "i": ("call {t} @llvm.smin.{s}({t} {x}, {t} {y})",),
+        "u": ("call {t} @llvm.umin.{s}({t} {x}, {t} {y})",),
+        "b": ("and {t} {x}, {y}",),
+    }
+
+
+class Compare(Elementwise):
+    """A truth value for each pair of elements."""
+
+    x: Value
+    y: Value
+    exact = True
+
+    def result_dtype(self) -> DType:
+        self.common_dtype(self.operands)
+        return DType.bool
+
+
+class Equal(Compare, name="equal"):
+    """x == y; NaN equals nothing."""
+
+    infix = "=="
+    accepts = "fiub"
+    numpy = np.equal
+    llvm = {"f": ("fcmp oeq {t} {x}, {y}",), **_integers("icmp eq {t} {x}, {y}"), "b": ("icmp eq {t} {x}, {y}",)}
+
+
+class NotEqual(Compare, name="not_equal"):
+    """x != y; NaN differs from everything."""
+
+    infix = "!="
+    accepts = "fiub"
+    numpy = np.not_equal
+    llvm = {"f": ("fcmp une {t} {x}, {y}",), **_integers("icmp ne {t} {x}, {y}"), "b": ("xor {t} {x}, {y}",)}
+
+
+class Less(Compare, name="less"):
+    """x < y; false where either is NaN."""
+
+    infix = "<"
+    numpy = np.less
+    llvm = {"f": ("fcmp olt {t} {x}, {y}",), "i": ("icmp slt {t} {x}, {y}",), "u": ("icmp ult {t} {x}, {y}",)}
+
+
+class LessEqual(Compare, name="less_equal"):
+    """x <= y; false where either is NaN."""
+
+    infix = "<="
+    numpy = np.less_equal
+    llvm = {"f": ("fcmp ole {t} {x}, {y}",), "i": ("icmp sle {t} {x}, {y}",), "u": ("icmp ule {t} {x}, {y}",)}
+
+
+class Greater(Compare, name="greater"):
+    """x > y; false where either is NaN."""
+
+    infix = ">"
+    numpy = np.greater
+    llvm = {"f": ("fcmp ogt {t} {x}, {y}",), "i": ("icmp sgt {t} {x}, {y}",), "u": ("icmp ugt {t} {x}, {y}",)}
+
+
+class GreaterEqual(Compare, name="greater_equal"):
+    """x >= y; false where either is NaN."""
+
+    infix = ">="
+    numpy = np.greater_equal
+    llvm = {"f": ("fcmp oge {t} {x}, {y}",), "i": ("icmp sge {t} {x}, {y}",), "u": ("icmp uge {t} {x}, {y}",)}
+
+
+class And(Elementwise, name="logical_and"):
+    """x && y."""
+
+    x: Value
+    y: Value
+    infix = "&&"
+    accepts = "b"
+    exact = True
+    numpy = np.logical_and
+    llvm = {"b": ("and {t} {x}, {y}",)}
+
+
+class Or(Elementwise, name="logical_or"):
+    """x || y."""
+
+    x: Value
+    y: Value
+    infix = "||"
+    accepts = "b"
+    exact = True
+    numpy = np.logical_or
+    llvm = {"b": ("or {t} {x}, {y}",)}
+
+
+class Not(Elementwise, name="logical_not"):
+    """!x."""
+
+    x: Value
+    accepts = "b"
+    exact = True
+    numpy = np.logical_not
+    llvm = {"b": ("xor {t} {x}, {t:1}",)}
+
+
+class Where(Elementwise, name="where"):
+    """x where the condition holds, else y."""
+
+    condition: Value
+    x: Value
+    y: Value
+    same = ("x", "y")
+    accepts = "fiub"
+    exact = True
+    numpy = np.where
+    llvm = {k: ("select {b} {condition}, {t} {x}, {t} {y}",) for k in "fiub"}
+
+    def result_dtype(self) -> DType:
+        if self.condition.type.dtype is not DType.bool:
+            raise OpError(f"the condition of where is bool, not {self.condition.type}")
+        return self.common_dtype((self.x, self.y))
+
+
+class Cast(Elementwise, name="cast"):
+    """x in another dtype: floats truncate and saturate to integers with NaN 0, integers wrap, bool is x != 0."""
+
+    x: Value
+    dtype: DType
+    public = False
+    accepts = "fiub"
+    exact = True
+
+    def result_dtype(self) -> DType:
+        return self.dtype
+
+    def evaluate(self, *args: Any) -> Array:
+        (x,) = args
+        x = np.asarray(x)
+        if self.dtype is DType.bool:
+            return x != 0
+        if x.dtype.kind == "f" and self.dtype.is_integer:
+            return _saturated(x, self.dtype)
+        with np.errstate(all="ignore"):
+            return x.astype(self.dtype.numpy)
+
+    def code(self) -> Code:
+        source, target = self.x.type.dtype, self.dtype
+        have, want = kind(source), kind(target)
+        if source is target:
+            return ("bitcast {t} {x} to {r}",)
+        if want == "b":
+            return ("fcmp une {t} {x}, {t:0}",) if have == "f" else ("icmp ne {t} {x}, {t:0}",)
+        if have == "f":
+            if want == "f":
+                return (f"{'fpext' if target.bits > source.bits else 'fptrunc'} {{t}} {{x}} to {{r}}",)
+            return (f"call {{r}} @llvm.fpto{'s' if want == 'i' else 'u'}i.sat.{{rs}}.{{s}}({{t}} {{x}})",)
+        if want == "f":
+            return (f"{'sitofp' if have == 'i' else 'uitofp'} {{t}} {{x}} to {{r}}",)
+        if have != "b" and target.bits <= source.bits:
+            return ("bitcast {t} {x} to {r}" if target.bits == source.bits else "trunc {t} {x} to {r}",)
+        return (f"{'sext' if have == 'i' else 'zext'} {{t}} {{x}} to {{r}}",)
+
+
+def _saturated(x: Array, dtype: DType) -> Array:
+    low, high = dtype.limits()
+    whole = np.trunc(np.where(np.isnan(x), 0, x)).astype(np.float64)
+    above, under = whole >= float(high) + (0 if float(high) != high else 1), whole < float(low)
+    inside = np.where(above | under, 0, whole).astype(dtype.numpy)
+    return np.where(above, np.asarray(high, dtype.numpy), np.where(under, np.asarray(low, dtype.numpy), inside))
+
+
+class Bitcast(Elementwise, name="bitcast"):
+    """The bits of x as another dtype of the same width."""
+
+    x: Value
+    dtype: DType
+    public = False
+    exact = True
+
+    def result_dtype(self) -> DType:
+        return self.dtype
+
+    def evaluate(self, *args: Any) -> Array:
+        return np.asarray(args[0]).view(self.dtype.numpy)
+
+    def code(self) -> Code:
+        return ("bitcast {t} {x} to {r}",)
+
+
+class BitAnd(Elementwise, name="bitwise_and"):
+    """The bits set in both."""
+
+    x: Value
+    y: Value
+    accepts = "iub"
+    exact = True
+    numpy = np.bitwise_and
+    llvm = {k: ("and {t} {x}, {y}",) for k in "iub"}
+
+
+class BitOr(Elementwise, name="bitwise_or"):
+    """The bits set in either."""
+
+    x: Value
+    y: Value
+    accepts = "iub"
+    exact = True
+    numpy = np.bitwise_or
+    llvm = {k: ("or {t} {x}, {y}",) for k in "iub"}
+
+
+class BitXor(Elementwise, name="bitwise_xor"):
+    """The bits set in one of the two."""
+
+    x: Value
+    y: Value
+    accepts = "iub"
+    exact = True
+    numpy = np.bitwise_xor
+    llvm = {k: ("xor {t} {x}, {y}",) for k in "iub"}
+
+
+class ShiftLeft(Elementwise, name="bitwise_left_shift"):
+    """x shifted left by y modulo the width."""
+
+    x: Value
+    y: Value
+    accepts = "iu"
+    exact = True
+    numpy = lambda x, y: np.left_shift(x, y & (x.dtype.itemsize * 8 - 1))  # noqa: E731
+    llvm = _integers("and {t} {y}, {i:-1w}", "shl {t} {x}, {r0}")
+
+
+class ShiftRight(Elementwise, name="bitwise_right_shift"):
+    """x shifted right by y modulo the width; signed integers keep their sign."""
+
+    x: Value
+    y: Value
+    accepts = "iu"
+    exact = True
+    numpy = lambda x, y: np.right_shift(x, y & (x.dtype.itemsize * 8 - 1))  # noqa: E731
+    llvm = {"i": ("and {t} {y}, {i:-1w}", "ashr {t} {x}, {r0}"), "u": ("and {t} {y}, {i:-1w}", "lshr {t} {x}, {r0}")}
+
+
+class ShiftRightLogical(Elementwise, name="shift_right_logical"):
+    """x shifted right by y modulo the width, zeros coming in."""
+
+    x: Value
+    y: Value
+    public = False
+    accepts = "iu"
+    exact = True
+    llvm = _integers("and {t} {y}, {i:-1w}", "lshr {t} {x}, {r0}")
+
+    def evaluate(self, *args: Any) -> Array:
+        x, y = args
+        unsigned = np.asarray(x).view(f"u{np.asarray(x).dtype.itemsize}")
+        return np.right_shift(unsigned, (y & (unsigned.dtype.itemsize * 8 - 1)).astype(unsigned.dtype)).view(np.asarray(x).dtype)
+
+
+def add(x: Value, y: Value) -> Value:
+    return Add(x, y).result
+
+
+def sub(x: Value, y: Value) -> Value:
+    return Sub(x, y).result
+
+
+def mul(x: Value, y: Value) -> Value:
+    return Mul(x, y).result
+
+
+def div(x: Value, y: Value) -> Value:
+    return Div(x, y).result
+
+
+def neg(x: Value) -> Value:
+    return Neg(x).result
+
+
+def fma(x: Value, y: Value, z: Value) -> Value:
+    return Fma(x, y, z).result
+
+
+def sqrt(x: Value) -> Value:
+    return Sqrt(x).result
+
+
+def absolute(x: Value) -> Value:
+    return Abs(x).result
+
+
+def maximum(x: Value, y: Value) -> Value:
+    return Maximum(x, y).result
+
+
+def minimum(x: Value, y: Value) -> Value:
+    return Minimum(x, y).result
+
+
+def less(x: Value, y: Value) -> Value:
+    return Less(x, y).result
+
+
+def less_equal(x: Value, y: Value) -> Value:
+    return LessEqual(x, y).result
+
+
+def equal(x: Value, y: Value) -> Value:
+    return Equal(x, y).result
+
+
+def where(condition: Value, x: Value, y: Value) -> Value:
+    return Where(condition, x, y).result
+
+
+def cast(x: Value, dtype: DType) -> Value:
+    return x if x.type.dtype is dtype else Cast(x, dtype).result
+
+
+def bitcast(x: Value, dtype: DType) -> Value:
+    return Bitcast(x, dtype).result
+
+
+def bit_and(x: Value, y: Value) -> Value:
+    return BitAnd(x, y).result
+
+
+def bit_or(x: Value, y: Value) -> Value:
+    return BitOr(x, y).result
+
+
+def bit_xor(x: Value, y: Value) -> Value:
+    return BitXor(x, y).result
+
+
+def shift_left(x: Value, y: Value) -> Value:
+    return ShiftLeft(x, y).result
+
+
+def shift_right(x: Value, y: Value) -> Value:
+    return ShiftRight(x, y).result
+
+
+def shift_right_logical(x: Value, y: Value) -> Value:
+    return ShiftRightLogical(x, y).result
+
+

@@ -1,0 +1,135 @@
+"""What kernels are made of: stages over indices, reductions in a fixed order, checked indices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from flowc.errors import OpError
+from flowc.ir.core import Block, Op, Value, close
+from flowc.ir.dims import Dim, dim, most
+from flowc.ir.types import DType, Type, below
+
+INDEX_NAMES = "ijlmnopq"
+
+
+class Build(Op, name="build"):
+    """A local buffer: its elements at the region's indices are the region's results.
+
+    A result that is itself a tensor adds its axes.  Where an extent varies with
+    an outer index, elements beyond it have no meaning.
+    """
+
+    body: Block
+    level = "kernel"
+
+    def infer(self) -> tuple[Type, ...]:
+        domain = tuple(most(p.type.below) for p in self.body.params if p.type.below is not None)
+        return tuple(Type(r.type.dtype, domain + r.type.shape) for r in self.body.results)
+
+
+class Kernel(Build, name="kernel"):
+    """Stored tensors, computed in one launch over the region's indices.
+
+    `order` gives, for each axis of the results, which index of the region (the kernel's, then the
+    inner build's) runs along it; empty where they stand in order.
+    """
+
+    order: tuple[int, ...] = ()
+    isolated = True
+
+    def infer(self) -> tuple[Type, ...]:
+        plain = super().infer()
+        if not self.order:
+            return plain
+        return tuple(Type(t.dtype, tuple(t.shape[a] for a in self.order)) for t in plain)
+
+
+FOLDS = ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "dot", "lanes")
+PAIRS = ("dot", "lanes")  # folds of two factors
+LANES = 64  # partial results of an unordered fold
+BLOCK = 65_536  # terms whose lanes are joined before the next block begins
+
+
+class Reduce(Op, name="reduce"):
+    """The region's results folded over its indices, in the order the fold fixes.
+
+    dot: of two results x, y one chain `total = fma(x, y, total)` in increasing
+    order of the indices, the last fastest, which continues `start` where given.
+    Every other fold has one index: 64 lanes, lane = index mod 64, each in order, then
+    the tree 32, 16, 8, 4, 2, 1; above 65,536 terms in blocks of that size, joined in order.
+    lanes: like sum, of `fma(x, y, lane)`.  argmax, argmin: the i64 index of the first
+    largest or smallest, of the first NaN where there is one; -1 where there are no terms.
+    """
+
+    fold: str
+    body: Block
+    start: tuple[Value, ...] = ()
+    level = "kernel"
+
+    def infer(self) -> tuple[Type, ...]:
+        if self.fold not in FOLDS or len(self.body.results) != 1 + (self.fold in PAIRS):
+            raise OpError(f"reduce has no fold {self.fold} of {len(self.body.results)}")
+        if self.fold != "dot" and len(self.body.params) != 1:
+            raise OpError(f"fold {self.fold} has one index, not {len(self.body.params)}")
+        return (Type(DType.i64 if self.fold.startswith("arg") else self.body.results[0].type.dtype),)
+
+
+class Checked(Op, name="checked"):
+    """An integer as an index below `bound`, negative ones from the end; else the run ends, telling `what`."""
+
+    value: Value
+    bound: tuple[Dim, ...]
+    what: str
+    level = "kernel"
+    fails = True
+
+    def infer(self) -> tuple[Type, ...]:
+        (bound,) = self.bound
+        return (below(bound),)
+
+
+class Inside(Op, name="inside"):
+    """Whether none of `dims` is negative."""
+
+    dims: tuple[Dim, ...]
+    level = "kernel"
+
+    def infer(self) -> tuple[Type, ...]:
+        return (Type(DType.bool),)
+
+
+def axes(shape: Sequence[Dim], names: str = INDEX_NAMES) -> tuple[Value, ...]:
+    """A fresh index for each axis."""
+    return tuple(Value(below(n), None, names[a % len(names)]) for a, n in enumerate(shape))
+
+
+def fold(by: str, extents: Sequence[Dim], term: Callable[..., Value | tuple[Value, Value]]) -> Value:
+    """`term(k, ...)` folded over the box `extents`; all folds but dot run along its one row-major index."""
+    if by == "dot" or len(extents) == 1:
+        ks = tuple(Value(below(n), None, "klmnopq"[a]) for a, n in enumerate(extents))
+        at = tuple(map(dim, ks))
+    else:
+        total: Dim = 1
+        for n in extents:
+            total = total * n
+        ks = (Value(below(total), None, "k"),)
+        at = unflattened(dim(ks[0]), extents)
+    terms = term(*at)
+    return Reduce(by, close(ks, terms if isinstance(terms, tuple) else (terms,))).result
+
+
+def unflattened(position: Dim, extents: Sequence[Dim]) -> tuple[Dim, ...]:
+    """The indices of the row-major `position` in a box."""
+    found: list[Dim] = []
+    for n in list(extents)[:0:-1]:
+        found.append(position % n)
+        position = position // n
+    return (position, *found[::-1]) if extents else ()
+
+
+def flattened(at: Sequence[Dim], extents: Sequence[Dim]) -> Dim:
+    """The row-major position of an index in a box."""
+    flat: Dim = 0
+    for n, i in zip(extents, at, strict=True):
+        flat = flat * n + i
+    return flat

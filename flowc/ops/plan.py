@@ -1,0 +1,122 @@
+"""The plan: kernels called on values, then launched over buffers in one arena, with checks, branches and loops."""
+
+from __future__ import annotations
+
+from flowc.ir.core import Block, Op, Symbol, Value
+from flowc.ir.dims import Dim
+from flowc.ir.types import DType, Type, below
+
+
+class Call(Op, name="call"):
+    """A scheduled kernel's results, before they have a place in memory."""
+
+    kernel: Symbol
+    inputs: tuple[Value, ...]
+    types: tuple[Type, ...]
+    level = "loops"
+
+    def infer(self) -> tuple[Type, ...]:
+        return self.types
+
+
+class View(Op, name="view"):
+    """What starts `offset` elements into another buffer, or into a value that will have one."""
+
+    buffer: Value
+    offset: tuple[Dim, ...]
+    type: Type
+    level = "plan"
+
+    def infer(self) -> tuple[Type, ...]:
+        return (self.type,)
+
+
+class Launch(Op, name="launch", pure=False):
+    """Run a kernel over buffers, on a queue, after the events `waits`; `signals` are set when it is done."""
+
+    buffers: tuple[Value, ...]
+    kernel: Symbol
+    queue: str = ""
+    waits: tuple[int, ...] = ()
+    signals: tuple[int, ...] = ()
+    level = "plan"
+
+    def infer(self) -> tuple[Type, ...]:
+        return ()
+
+
+class CheckRange(Op, name="check_range", pure=False):
+    """End the run unless `low <= value <= high`, of three dims, or `low <= value`, of two."""
+
+    dims: tuple[Dim, ...]
+    what: str
+    level = "plan"
+    fails = True
+
+    def infer(self) -> tuple[Type, ...]:
+        return ()
+
+
+class CheckTrue(Op, name="check_true", pure=False):
+    """End the run unless the bool in the buffer holds."""
+
+    buffer: Value
+    what: str
+    level = "plan"
+    fails = True
+
+    def infer(self) -> tuple[Type, ...]:
+        return ()
+
+
+class SizeOf(Op, name="size_of", pure=False):
+    """The i64 in the buffer as a size, which the kernel that wrote it keeps below `bound`."""
+
+    buffer: Value
+    bound: tuple[Dim, ...]
+    level = "plan"
+
+    def infer(self) -> tuple[Type, ...]:
+        return (below(self.bound[0]),)
+
+
+class While(Op, name="while", pure=False):
+    """`body` again while `condition` yields a true buffer, at most `limit` times.
+
+    Both take the carried buffers; `body` gives the next ones.
+    """
+
+    carried: tuple[Value, ...]
+    limit: tuple[Dim, ...]
+    what: str
+    condition: Block
+    body: Block
+    level = "plan"
+    fails = True
+
+    def infer(self) -> tuple[Type, ...]:
+        return tuple(v.type for v in self.carried)
+
+
+class If(Op, name="if", pure=False):
+    """One of two blocks, by a bool buffer."""
+
+    which: Value
+    then: Block
+    orelse: Block
+    level = "plan"
+
+    def infer(self) -> tuple[Type, ...]:
+        return ()
+
+
+class Commit(Op, name="commit", pure=False):
+    """From here on nothing can fail: what follows stores to state."""
+
+    level = "plan"
+
+    def infer(self) -> tuple[Type, ...]:
+        return ()
+
+
+BYTES = Type(DType.u8, (), "host")

@@ -1,0 +1,120 @@
+"""Ops that only move elements: index maps, which vanish where they are read inside a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from flowc.errors import OpError
+from flowc.ir.core import Value
+from flowc.ir.dims import Dim, product, show
+from flowc.ir.types import Type
+from flowc.ops.kernel import flattened, unflattened
+from flowc.ops.tensor import Array, Tensor, assumed_equal, read
+
+Shape = tuple[Dim, ...]
+
+
+class Transpose(Tensor, name="transpose"):
+    """The axes of x in another order, reversed where `perm` is left out."""
+
+    x: Value
+    perm: tuple[int, ...]
+    aliases = ("permute",)
+    moves = True
+    exact = True
+
+    @classmethod
+    def make(cls, x: Value, perm: tuple[int, ...] | None = None) -> Value:
+        order = tuple(reversed(range(x.type.rank))) if perm is None else tuple(axis_of(a, x.type) for a in perm)
+        if sorted(order) != list(range(x.type.rank)):
+            raise OpError(f"perm names each axis of {x.type} once, not {list(perm or ())}")
+        return cls(x, order).result
+
+    def infer(self) -> tuple[Type, ...]:
+        return (Type(self.x.type.dtype, tuple(self.x.type.shape[a] for a in self.perm)),)
+
+    def evaluate(self, x: Array) -> Array:
+        return np.transpose(x, self.perm)
+
+    def at(self, *i: Dim) -> Value:
+        return read(self.x, *(i[self.perm.index(a)] for a in range(len(i))))
+
+
+class Reshape(Tensor, name="reshape"):
+    """The same elements in row-major order; one size may be -1: what is left."""
+
+    x: Value
+    shape: tuple[Dim, ...]
+    moves = True
+    exact = True
+
+    @classmethod
+    def make(cls, x: Value, shape: Shape) -> Value:
+        return reshape(x, shape)
+
+    def infer(self) -> tuple[Type, ...]:
+        self.assumes()
+        return (Type(self.x.type.dtype, self.shape),)
+
+    def assumes(self) -> tuple[tuple[Dim, Dim], ...]:
+        have, want = product(self.x.type.shape), product(self.shape)
+        target = Type(self.x.type.dtype, self.shape)
+        return assumed_equal([(have, want)], f"{self.x.type} has {show(have)} elements, {target} has {show(want)}")
+
+    def evaluate(self, x: Array) -> Array:
+        return x.reshape(tuple(d if isinstance(d, int) else -1 for d in self.shape))
+
+    def at(self, *i: Dim) -> Value:
+        return read(self.x, *unflattened(flattened(i, self.shape), self.x.type.shape))
+
+
+def reshape(x: Value, shape: Sequence[Dim]) -> Value:
+    """x in another shape; one size may be -1."""
+    holes = [n for n, d in enumerate(shape) if d == -1]
+    if len(holes) > 1:
+        raise OpError(f"reshape leaves one size open, not {len(holes)}")
+    sizes = list(shape)
+    if holes:
+        rest = product(d for n, d in enumerate(shape) if n != holes[0])
+        sizes[holes[0]] = product(x.type.shape) // rest if rest != 0 else 0
+    return x if tuple(sizes) == x.type.shape else Reshape(x, tuple(sizes)).result
+
+
+class BroadcastTo(Tensor, name="broadcast_to"):
+    """x repeated to a shape, as NumPy does."""
+
+    x: Value
+    shape: tuple[Dim, ...]
+    moves = True
+    exact = True
+
+    @classmethod
+    def make(cls, x: Value, shape: Shape) -> Value:
+        return cls(x, shape).result
+
+    def infer(self) -> tuple[Type, ...]:
+        self.assumes()
+        return (Type(self.x.type.dtype, self.shape),)
+
+    def assumes(self) -> tuple[tuple[Dim, Dim], ...]:
+        target = Type(self.x.type.dtype, self.shape)
+        if self.x.type.rank > len(self.shape):
+            raise OpError(f"{self.x.type} does not repeat to {target}: it has more axes")
+        own = self.shape[len(self.shape) - self.x.type.rank :]
+        pairs = [(a, b) for a, b in zip(self.x.type.shape, own, strict=True) if a != 1]
+        return assumed_equal(pairs, f"{self.x.type} does not repeat to {target}")
+
+    def evaluate(self, x: Array) -> Array:
+        return np.broadcast_to(x, tuple(d if isinstance(d, int) else 0 for d in self.shape))
+
+    def at(self, *i: Dim) -> Value:
+        return read(self.x, *i)
+
+
+def axis_of(axis: int, type: Type) -> int:
+    """The axis counted from the front; raises `OpError` where `type` has none such."""
+    if not -type.rank <= axis < type.rank:
+        raise OpError(f"{type} has no axis {axis}", help=f"its axes are 0..{type.rank - 1}, or -{type.rank}..-1 from the end" if type.rank else "a scalar has no axes")
+    return axis % type.rank

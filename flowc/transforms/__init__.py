@@ -1,0 +1,1 @@
+"""From a graph to a plan: functions from IR to IR."""

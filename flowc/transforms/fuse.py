@@ -1,0 +1,253 @@
+"""Tensor ops to kernels: a value is stored, kept as a row inside a kernel, or computed where it is read.
+
+`groups` decides, from the index maps of the `at` definitions alone; `fuse`
+substitutes.  A kernel runs over its outer axes once; what a stage needs only
+per outer index is hoisted there by `close`, so stages need no rule of their own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, retyped, renamed
+from flowc.ir.dims import Dim, Polynomial, atoms, dim
+from flowc.ir.rewrite import Rewriter, Rules
+from flowc.ir.types import below
+from flowc.ops.define import guarded
+from flowc.ops.elementwise import Elementwise
+from flowc.ops.kernel import PAIRS, Build, Kernel, Reduce, axes
+from flowc.ops.tensor import Constant, Read, Tensor
+from flowc.transforms.laws import LAWS
+
+MOST_MEMBERS = 256  # of one kernel: what LLVM compiles in a tenth of a second
+
+
+@dataclass(frozen=True)
+class Along:
+    """An index that runs along a whole axis in a loop of `by`, which itself depends on `on`."""
+
+    on: frozenset[Value]
+    by: Op
+
+
+Access = tuple[Dim | Along, ...]
+
+
+@dataclass(eq=False)
+class Group:
+    """A kernel in the making: its root, how each member is read, and the axes all stages share."""
+
+    root: Op
+    axes: tuple[Value, ...]
+    outer: frozenset[Value]
+    reads: dict[Value, dict[Access, None]] = field(default_factory=lambda: defaultdict(dict))
+    rows: list[Value] = field(default_factory=list)
+    contracts: bool = False
+
+
+def fuse(module: Module) -> Module:
+    """Every stored value becomes a kernel; the others disappear into their readers."""
+
+    def one(fn: Func) -> Func:
+        memory = {p: p for p in fn.body.params}
+        results, roots = fused(fn.body, memory)
+        return replace(fn, body=body(fn.body.params, results, roots), level="kernel")
+
+    return module.map(one)
+
+
+def fused(block: Block, memory: dict[Value, Value]) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
+    """The results and roots of `block` in kernels; `memory` says what stored values became and grows."""
+    formed = groups(block)
+    for op in block.ops:
+        if op in formed and isinstance(op, Tensor):
+            memory[op.result] = kernel(formed[op], memory)
+        elif not isinstance(op, Tensor):
+            index = renamed(lambda v: memory.get(v, v))
+            made = op.rebuild(memory.__getitem__, lambda region: inside(region, memory), index)
+            memory.update(zip(op.values, made.values, strict=True))
+    return tuple(memory[r] for r in block.results), tuple(memory[r] for r in block.roots)
+
+
+def inside(region: Block, memory: dict[Value, Value]) -> Block:
+    index = renamed(lambda v: memory.get(v, v))
+    params = {p: replace(p, type=retyped(p.type, index)) for p in region.params}
+    results, roots = fused(region, memory | params)
+    return body(tuple(params.values()), results, roots, memory.values())
+
+
+def groups(block: Block) -> dict[Op, Group]:
+    """The stored values' ops, each with the values computed in its kernel."""
+    formed: dict[Op, Group] = {}
+    readers: dict[Value, list[Group]] = defaultdict(list)
+    opaque = [op for op in block.ops if not isinstance(op, Tensor)]
+    stored = {*block.results}.union(*(op.operands for op in opaque), *([v for v in op.uses if not isinstance(v.op, Constant)] for op in opaque))
+    for op in reversed(block.ops):
+        if not isinstance(op, Tensor):
+            continue
+        homes = list(dict.fromkeys(readers[op.result]))
+        if op.result in stored or not (op.moves or len(homes) == 1) or not all(admits(g, op) for g in homes):
+            homes = [formed.setdefault(op, started(op))]
+        for group in homes:
+            spread(group, op)
+            for operand in dict.fromkeys(op.operands):
+                readers[operand].append(group)
+    return formed
+
+
+def started(op: Op) -> Group:
+    own = axes(op.results[0].type.shape)
+    group = Group(op, own, frozenset(a for a in own if a.type.below != 1))
+    group.reads[op.results[0]][tuple(map(dim, own))] = None
+    admits(group, op)
+    return group
+
+
+def admits(group: Group, op: Op) -> bool:
+    """Whether `op` may be computed inside `group`; notes the axes its stages then share.
+
+    - What only moves elements may always.
+    - Arithmetic may not be repeated: an index along a reduction is allowed only
+      where that reduction depends on no axis the access lacks.
+    - A reduction, and a costly value read in two ways, must leave a common outer
+      axis, which all stages then share; the costly value becomes a row buffer.
+    - A contraction stays the only one, over all axes, and keeps its tile: except
+      where the root asks for rows (attention), whose contractions are row buffers.
+    """
+    value, root = op.results[0], group.root
+    accesses = list(group.reads[value])
+    if isinstance(op, Tensor) and op.moves:
+        return True
+    if len(group.reads) > MOST_MEMBERS and op is not root:
+        return False
+    every = frozenset(a for a in group.axes if a.type.below != 1)
+    keeps = bool(root.attributes.get("rows", False))
+    if keeps and op is root:
+        group.outer = every - {group.axes[-1]}
+        return True
+    repeated = any(not d.on <= plain(access) for access in accesses for d in access if isinstance(d, Along))
+    if repeated and not keeps:
+        return False
+    reduces = reduction(op)
+    contracts = reduces is not None and reduces.fold in PAIRS
+    dear = reduces is not None or getattr(op, "costly", False)
+    shared = group.outer
+    if repeated or reduces or len(accesses) > 1 and dear:
+        for access in accesses:
+            shared = shared & plain(access)
+        shared = prefix(group.axes, shared)
+    if contracts and not keeps:
+        if group.contracts or shared != every or len(accesses) > 1:
+            return False
+        group.contracts = True
+    if shared != every and (group.contracts or not shared):
+        return op is root and not group.contracts
+    group.outer = shared
+    if repeated or len(accesses) > 1 and dear or contracts and keeps:
+        group.rows.append(value)
+        access = accesses[0]
+        group.reads[value] = {tuple(d if not isinstance(d, Along) and plain((d,)) <= shared else Along(shared, op) for d in access): None}
+    return True
+
+
+def spread(group: Group, op: Op) -> None:
+    """Adds how `op`'s operands are read, from its own accesses and its `at`."""
+    for access in group.reads[op.results[0]]:
+        free = [Value(below(n), None, "a") for n in op.results[0].type.shape]
+        at = tuple(dim(f) if isinstance(a, Along) else a for f, a in zip(free, access, strict=True))
+        along = {f: a for f, a in zip(free, access, strict=True) if isinstance(a, Along)}
+        for element, inside in reads(op.at(*at), frozenset()):
+            on = plain(access)
+            group.reads[element.tensor][tuple(canonical(d, along, inside, Along(on, op)) for d in element.at)] = None
+
+
+def reads(value: Value, inside: frozenset[Value]) -> list[tuple[Read, frozenset[Value]]]:
+    """The reads `value` reaches, with the reduction indices around each."""
+    found: list[tuple[Read, frozenset[Value]]] = []
+    seen: set[Value] = set()
+    todo = [(value, inside)]
+    while todo:
+        v, around = todo.pop()
+        if v in seen or v.op is None:
+            continue
+        seen.add(v)
+        if isinstance(v.op, Read):
+            found.append((v.op, around))
+        todo += [(u, around) for u in (indices(v.op.at + v.op.inside) if isinstance(v.op, Read) else v.op.operands)]
+        for region in v.op.regions:
+            todo += [(r, around | set(region.params)) for r in region.results]
+    return found[::-1]
+
+
+def canonical(d: Dim, along: dict[Value, Along], inside: frozenset[Value], here: Along) -> Dim | Along:
+    """The index as a group sees it: reduction indices are known by their op."""
+    if isinstance(d, Polynomial):
+        for atom in atoms(d):
+            if atom in along:
+                return along[atom]
+            if atom in inside:
+                return here
+    return d
+
+
+def plain(access: Access) -> frozenset[Value]:
+    """The axes an access names."""
+    return frozenset(a for d in access if isinstance(d, Polynomial) for a in atoms(d) if isinstance(a, Value) and a.op is None)
+
+
+def prefix(axes: tuple[Value, ...], shared: frozenset[Value]) -> frozenset[Value]:
+    """The longest run of leading axes in `shared` (axes of length 1 aside)."""
+    kept: list[Value] = []
+    for a in axes:
+        if a not in shared and a.type.below != 1:
+            break
+        kept.append(a)
+    return frozenset(a for a in kept if a.type.below != 1)
+
+
+def reduction(op: Op) -> Reduce | None:
+    """The reduction in the element of `op`."""
+    if not isinstance(op, Tensor) or isinstance(op, Elementwise) or op.moves:
+        return None
+    todo = [op.at(*(dim(Value(below(n), None, "a")) for n in op.result.type.shape))]
+    while todo:
+        found = todo.pop().op
+        if isinstance(found, Reduce):
+            return found
+        todo += found.operands if found is not None and not isinstance(found, Read) else ()
+    return None
+
+
+def kernel(group: Group, memory: dict[Value, Value]) -> Value:
+    """The kernel of `group`: rows first, then the element, all over the outer axes."""
+    inner = tuple(a for a in group.axes if a not in group.outer)
+    if all(a.type.below == 1 for a in inner):
+        inner = ()
+    outer = tuple(a for a in group.axes if a not in inner)
+    local: dict[Value, tuple[Value, tuple[int, ...]]] = {}
+
+    def inline(op: Read) -> Value | None:
+        if op.tensor in local:
+            row, own = local[op.tensor]
+            return Read(row, tuple(op.at[a] for a in own), op.inside).result
+        return guarded(op.tensor.op.at(*op.at), op.inside) if isinstance(op.tensor.op, Tensor) else None
+
+    known = {v: v if isinstance(v.op, Constant) else memory.get(v, v) for v in group.reads}
+    rewriter = Rewriter(Rules((inline, *LAWS)), known | {a: a for a in group.axes})
+    for row in group.rows[::-1]:
+        assert isinstance(row.op, Tensor)
+        access = next(iter(group.reads[row]))
+        own = tuple(n for n, d in enumerate(access) if not (isinstance(d, Polynomial) and set(atoms(d)) <= group.outer) and d != 0)
+        params = {n: axes(row.type.shape)[n] for n in own}
+        at = tuple(dim(params[n]) if n in params else d for n, d in enumerate(access))
+        rewriter.done.update((p, p) for p in params.values())
+        element = rewriter.settled(row.op.at(*at))
+        local[row] = Build(close(tuple(params.values()), (element,)), hints=(row.hint or row.op.name,)).result, own
+        rewriter.done[local[row][0]] = local[row][0]
+    root = group.root
+    element = rewriter.settled(root.at(*map(dim, group.axes)))
+    if inner and outer:
+        element = Build(close(inner, (element,))).result
+    made = body(outer or inner, (element,), (), known.values())
+    return Kernel(made, hints=(root.hint or root.name,), location=root.location, device=root.device).result

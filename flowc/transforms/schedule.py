@@ -1,0 +1,385 @@
+"""Kernels to loops over buffers.  `tiling` decides, `Nest` builds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, body, close, indices, renamed, walk
+from flowc.ir.dims import Dim, Floor, Polynomial, at_least, at_most, ceil, dim, least, linear, substitute
+from flowc.ir.rewrite import Rewriter, Rules, block_key, key, rewrite
+from flowc.ir.types import Type, below
+from flowc.ops.define import substituted
+from flowc.ops.elementwise import Elementwise
+from flowc.ops.kernel import PAIRS, Build, Kernel, Reduce, flattened
+from flowc.ops.loops import Alloc, For, Load, Store
+from flowc.ops.plan import Call, View
+from flowc.ops.tensor import Read
+from flowc.target import Target
+
+CHUNK = 4096
+
+
+def schedule(module: Module, target: Target) -> Module:
+    """Each kernel as a call of a loop nest; equal kernels are one."""
+    maker = _Scheduler(target)
+    staged = module.map(lambda fn: rewrite(fn, Rules((staging(target),))))
+    funcs = tuple(replace(fn, body=maker.block(fn.body, {}), level="loops") for fn in staged.funcs)
+    return replace(module, funcs=(*maker.kernels.values(), *funcs))
+
+
+class _Scheduler:
+    """Loop nests by name, each made once however often its kernel occurs."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.kernels: dict[str, Func] = {}
+        self.named: dict[Any, str] = {}
+
+    def block(self, block: Block, outer: dict[Value, Value]) -> Block:
+        known = dict(outer)
+        index = renamed(lambda v: known.get(v, v))
+        for p in block.params:
+            known[p] = p
+        made: list[Op] = []
+        for op in block.ops:
+            value = lambda v: known.get(v, v)  # noqa: E731
+            match op:
+                case Kernel() if (view := viewed(op)) is not None:
+                    new: Op = View(value(view[0]), (index(view[1]),), op.result.type, **op.common)
+                case Kernel():
+                    new = self.call(op, known)
+                case _:
+                    new = op.rebuild(value, lambda b: self.block(b, known), index)
+            known.update(zip(op.values, new.values, strict=True))
+            made.append(new)
+        return Block(block.params, tuple(made), tuple(known.get(r, r) for r in block.results))
+
+    def call(self, op: Kernel, known: dict[Value, Value]) -> Call:
+        inputs = tuple(op.body.captured)
+        same = block_key(op.body, {v: ("input", n, v.type) for n, v in enumerate(inputs)}), op.order
+        if same not in self.named:
+            self.named[same] = name = f"{op.hint or 'kernel'}_{len(self.kernels)}"
+            self.kernels[name] = nest(op, name, self.target)
+        types = tuple(r.type for r in op.results)
+        return Call(Symbol(self.named[same]), tuple(known.get(v, v) for v in inputs), types, **op.common)
+
+
+def viewed(op: Kernel) -> tuple[Value, Dim] | None:
+    """The stored value and offset that `op` is a view of: its element is a read at the same place plus a constant."""
+    match op.body.results:
+        case (Value(Read(source, at, ())),) if len(op.body.ops) == 1 and not op.order:
+            start = flattened(at, source.type.shape) - flattened(tuple(map(dim, op.body.params)), op.result.type.shape)
+            loose = any(v in op.body.params for v in indices((start,)))
+            return None if loose or not at_least(start, 0) else (source, start)
+        case _:
+            return None
+
+
+def nest(kernel: Kernel, name: str, target: Target) -> Func:
+    """The loop nest of `kernel`; parameters are the buffers and sizes it reads, then the buffers it writes."""
+    reads = tuple(kernel.body.captured)
+    rewriter = Rewriter(Rules((scalar_form,)), {v: v for v in (*reads, *kernel.body.params)})
+    built = replace(kernel, body=body(kernel.body.params, tuple(map(rewriter.settled, kernel.body.results)), (), reads))
+    inputs = tuple(Value(v.type if v.type.below is not None else v.type.within("host"), None, v.hint or f"in{n}") for n, v in enumerate(reads))
+    outs = tuple(Value(r.type.within("host"), None, f"out{n}" if n else "out") for n, r in enumerate(built.results))
+    place: dict[Value, Value | Dim] = dict(zip(reads, inputs, strict=True))
+    made = Nest(place, outs[0], target)
+    tiles = tiling(built, target)
+    ops = made.contraction(built, tiles) if tiles else made.rows(built)
+    return Func(name, Block((*inputs, *outs), tuple(ops), ()), (), "loops", kernel.location)
+
+
+def scalar_form(op: Elementwise) -> Value | None:
+    """a function = its polynomial, on scalars"""
+    return None if op.result.type.shape else op.scalar()
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """The axes of a contraction: `columns` only one operand varies along, in unit steps, `rows` only the other."""
+
+    rows: Value | None
+    columns: Value
+    rest: tuple[Value, ...]
+
+    def height(self, most: int) -> int:
+        """Rows of a tile: at most `most`, and as equal as a known count allows."""
+        m = self.rows.type.below if self.rows else 1
+        return -(-m // -(-m // most)) if isinstance(m, int) else most
+
+
+def tiling(kernel: Kernel, target: Target) -> Tiling | None:
+    """The tile axes of a kernel whose element holds one dot of two reads, by their index maps alone."""
+    pair = dot_reads(kernel.body)
+    axes = [p for p in kernel.body.params if p.type.below != 1]
+    if pair is None or not axes:
+        return None
+    column = axes[-1]
+    for x, y in (pair, pair[::-1]):
+        if step(x, column) == 0 and lane_step(y, column, target.columns) == 1:
+            rows = [a for a in axes if step(y, a) == 0 and step(x, a) != 0]
+            row = rows[-1] if rows else None
+            return Tiling(row, column, tuple(a for a in axes if a not in (row, column)))
+    return None
+
+
+def lane_step(read: Read, axis: Value, width: int) -> Dim | None:
+    """How far the read moves from one lane to the next when `axis` is split into `width` lanes."""
+    lane, panel = Value(below(width), None, "c"), Value(below(ceil(axis.type.below or 1, width)), None, "panel")
+    split = substitute(flattened(read.at, read.tensor.type.shape), {axis: dim(panel) * width + dim(lane)})
+    return linear(split, lane)
+
+
+def dot_reads(block: Block) -> tuple[Read, Read] | None:
+    """The two reads of the block's one dot."""
+    dots = [op for op in block.ops if isinstance(op, Reduce) and op.fold == "dot"]
+    if len(dots) != 1:
+        return None
+    match dots[0].body.results:
+        case Value(Read() as x), Value(Read() as y):
+            return x, y
+        case _:
+            return None
+
+
+def step(read: Read, axis: Value) -> Dim | None:
+    """How far in memory the read moves when `axis` moves by one."""
+    return linear(flattened(read.at, read.tensor.type.shape), axis)
+
+
+def staging(target: Target) -> Callable[[Kernel], Value | None]:
+    """The law that gives contractions the operand layout the target's tile wants."""
+
+    def stage(op: Kernel) -> Value | None:
+        """A contraction = the same over a copy of an operand in which columns are unit steps, or in panels.
+
+        Transposed operands and any einsum become the one case `tiling` knows.
+        """
+        for block in (op.body, *(inner.body for inner in op.body.ops if isinstance(inner, Build))):
+            pair = dot_reads(block)
+            axes = [p for p in block.params if p.type.below != 1]
+            if pair is None or not axes:
+                continue
+            dot = next(o for o in block.ops if isinstance(o, Reduce))
+            if block is op.body and (split := phased(pair, axes[:-1])) is not None:
+                return over_phases(op, *split)
+            for read in pair:
+                if padded(read):
+                    return over_padding(op, read)
+            for x, y in (pair, pair[::-1]):
+                stride = step(y, axes[-1])
+                if step(x, axes[-1]) != 0 or stride in (0, None):
+                    continue
+                used = set(indices(y.at))
+                outer = tuple(dict.fromkeys(p for p in (*op.body.params, *axes[:-1]) if p in used and p is not axes[-1]))
+                wide = not at_most(axes[-1].type.below or 1, target.columns)
+                if target.packs and wide and block is op.body and step(y, dot.body.params[-1]) != target.columns:
+                    return over_panels(op, y, outer, dot.body.params, axes[-1], target.columns)
+                if stride != 1:
+                    order = (*outer, *dot.body.params, axes[-1])
+                    return over_copy(op, y, order, y, tuple(map(dim, order)))
+        return None
+
+    return stage
+
+
+def over_panels(op: Kernel, y: Read, outer: tuple[Value, ...], ks: tuple[Value, ...], column: Value, width: int) -> Value:
+    """The kernel with `y` read from a copy in panels of `width` columns."""
+    wide = column.type.below or 1
+    panel = Value(below(ceil(wide, width)), None, "panel")
+    lane = Value(below(least(width, wide - dim(panel) * width)), None, "c")
+    at, inside = (tuple(substitute(d, {column: dim(panel) * width + dim(lane)}) for d in ds) for ds in (y.at, y.inside))
+    where = (*map(dim, outer), dim(column) // width, *map(dim, ks), dim(column) % width)
+    return over_copy(op, y, (*outer, panel, *ks, lane), Read(y.tensor, at, inside), where)
+
+
+def phased(pair: tuple[Read, Read], axes: list[Value]) -> tuple[Value, int] | None:
+    """An axis but the last, whose panels are divided too, that the reads divide by a number, and the number: the gradient of a stride."""
+    for read in pair:
+        for d in read.at:
+            for floor in (a for m in (d.terms if isinstance(d, Polynomial) else ()) for a, _ in m):
+                if isinstance(floor, Floor) and isinstance(floor.by, int):
+                    found = next((v for v in axes if floor.of == dim(v)), None)
+                    if found is not None:
+                        return found, floor.by
+    return None
+
+
+def over_phases(op: Kernel, axis: Value, by: int) -> Value:
+    """The kernel over (axis // by, axis % by), in which its reads are affine; then the axis joined, a view where `by` divides it."""
+    whole, phase = Value(below(ceil(axis.type.below or 1, by)), None, axis.hint), Value(below(by), None, "r")
+    params = tuple(q for p in op.body.params for q in ((whole, phase) if p is axis else (p,)))
+    element = substituted(op.body.results[0], {axis: dim(whole) * by + dim(phase)})
+    made = Kernel(body(params, (element,), (), op.body.captured), op.order, **op.common).result
+    at = tuple(d for p in op.body.params for d in ((dim(axis) // by, dim(axis) % by) if p is axis else (dim(p),)))
+    return Kernel(close(op.body.params, (Read(made, at).result,)), **op.common).result
+
+
+def padded(read: Read) -> bool:
+    """Whether a guarded read asks only that its own indices be in range."""
+    edges = {e for d, n in zip(read.at, read.tensor.type.shape, strict=True) for e in (d, n - 1 - d)}
+    return bool(read.inside) and edges.issuperset(read.inside)
+
+
+def over_padding(op: Kernel, y: Read) -> Value:
+    """The kernel with a guarded read from a copy that has zeros around: its indices are in range again."""
+    lows = tuple(reach(d)[0] for d in y.at)
+    axes = tuple(Value(below(reach(d)[1] - low + 1), None, "abcdef"[n]) for n, (d, low) in enumerate(zip(y.at, lows, strict=True)))
+    at = tuple(dim(a) + low for a, low in zip(axes, lows, strict=True))
+    moved = {d: a for d, a in zip(y.at, at, strict=True)} | {n - 1 - d: n - 1 - a for d, a, n in zip(y.at, at, y.tensor.type.shape, strict=True)}
+    padded = Read(y.tensor, at, tuple(moved[d] for d in y.inside))
+    return over_copy(op, y, axes, padded, tuple(d - low for d, low in zip(y.at, lows, strict=True)))
+
+
+def reach(d: Dim) -> tuple[Dim, Dim]:
+    """The least and the greatest value of an affine index."""
+    low: Dim = d
+    high: Dim = d
+    for v in indices((d,)):
+        last = (v.type.below or 1) - 1
+        up = at_least(linear(d, v) or 0, 0)
+        low, high = substitute(low, {v: 0 if up else last}), substitute(high, {v: last if up else 0})
+    return low, high
+
+
+def over_copy(op: Kernel, y: Read, order: tuple[Value, ...], element: Read, where: tuple[Dim, ...]) -> Value:
+    """The kernel with `y` read at `where` in a copy that has, over `order`, the elements `element`."""
+    copy = Kernel(close(order, (element.result,)), hints=("staged",), location=op.location, device=op.device).result
+    moved = Read(copy, where)
+    stored = (*op.body.captured, copy)
+    rewriter = Rewriter(lambda o: moved.result if key(o) == key(y) else None, {v: v for v in (*stored, *op.body.params)})
+    return Kernel(body(op.body.params, tuple(map(rewriter.settled, op.body.results)), (), stored), op.order, **op.common).result
+
+
+def columnar(kernel: Kernel) -> bool:
+    """Whether reductions read along the last axis in unit steps, not along their own index."""
+    reduces = [op for op in kernel.body.ops if isinstance(op, Reduce)]
+    found = [(r, op.body.params[-1]) for op in reduces for r in walk(op.body) if isinstance(r, Read)]
+    last = kernel.body.params[-1:]
+    return bool(found and last) and all(step(r, last[0]) == 1 and step(r, k) != 1 for r, k in found) and not any(isinstance(op, Build) for op in kernel.body.ops)
+
+
+def holds_dot(op: Op) -> bool:
+    return any(isinstance(inner, Reduce) and inner.fold in PAIRS for region in op.regions for inner in walk(region))
+
+
+class Nest:
+    """Loops over buffers; `place` says what kernel values became."""
+
+    def __init__(self, place: dict[Value, Value | Dim], out: Value, target: Target) -> None:
+        self.place, self.out, self.target = place, out, target
+        self.row: tuple[Value, ...] = ()  # the index of a band, which its buffers have as their first axis
+
+    def rows(self, kernel: Kernel) -> list[Op]:
+        """The outer axes as loops, the first one parallel; the last axis of an element in lanes."""
+        params = kernel.body.params or (Value(below(1), None, "once"),)
+        has_stages = any(isinstance(op, Build | Reduce) for op in kernel.body.ops)
+        outer = params if has_stages or not kernel.body.params else params[:-1]
+        if not outer:
+            return self.panels(kernel, CHUNK)
+        if any(isinstance(op, Build) and holds_dot(op) for op in kernel.body.ops):
+            return self.band(kernel)
+        if columnar(kernel):
+            return self.panels(kernel, self.target.columns)
+        if outer is params:
+            ops = self.block(kernel.body)
+            ops += self.stored(kernel.body.results[0], kernel.body.params)
+        else:
+            ops = [self.lanes(params[-1:], kernel.body, self.out, params)]
+        for n, axis in reversed([*enumerate(outer)]):
+            ops = [For((), "serial" if n else "parallel", Block((axis,), tuple(ops), ()))]
+        return ops
+
+    def band(self, kernel: Kernel) -> list[Op]:
+        """Stages with contractions: six outer indices at a time, so that each stage is a register tile."""
+        *outer, last = kernel.body.params
+        extent = last.type.below or 1
+        band, row = Value(below(ceil(extent, self.target.rows)), None, "band"), Value(below(self.target.rows), None, "r")
+        self.place[last], self.row = dim(band) * self.target.rows + dim(row), (row,)
+        ops = self.block(kernel.body) + self.stored(kernel.body.results[0], kernel.body.params)
+        nest: Op = For((extent - dim(band) * self.target.rows,), "rows", Block((row,), tuple(ops), ()))
+        for axis in (band, *outer[::-1]):
+            nest = For((), "parallel", Block((axis,), (nest,), ()))
+        return [nest]
+
+    def panels(self, kernel: Kernel, size: int) -> list[Op]:
+        """The last axis in pieces of `size`, shared by the tasks with the other axes; lanes within."""
+        *outer, axis = kernel.body.params
+        extent = axis.type.below or 0
+        panel, lane = Value(below(ceil(extent, size)), None, "panel"), Value(below(size), None, axis.hint)
+        self.place[axis] = dim(panel) * size + dim(lane)
+        ops = self.block(kernel.body)
+        store = Store(self.value(kernel.body.results[0]), self.out, tuple(self.index(dim(p)) for p in kernel.body.params))
+        nest: Op = For((extent - dim(panel) * size,), "vector", Block((lane,), (*ops, store), ()))
+        for p in (panel, *outer[::-1]):
+            nest = For((), "parallel", Block((p,), (nest,), ()))
+        return [nest]
+
+    def stored(self, value: Value, outer: tuple[Value, ...]) -> list[Op]:
+        if isinstance(value.op, Build):
+            return [self.lanes(value.op.body.params, value.op.body, self.out, (*outer, *value.op.body.params))]
+        return [Store(self.value(value), self.out, tuple(self.index(dim(p)) for p in outer))]
+
+    def lanes(self, axes: tuple[Value, ...], body: Block, to: Value, at: tuple[Value, ...]) -> Op:
+        """Stores the body's result for every index of `axes`, the last one in lanes."""
+        *outer, last = axes
+        ops = self.block(body)
+        store = Store(self.value(body.results[0]), to, tuple(self.index(dim(a)) for a in at))
+        nest = For((last.type.below or 0,), "vector", Block((last,), (*ops, store), ()))
+        for axis in outer[::-1]:
+            nest = For((), "serial", Block((axis,), (nest,), ()))
+        return nest
+
+    def contraction(self, kernel: Kernel, tiles: Tiling) -> list[Op]:
+        """Tiles of rows by columns, panel by panel, all shared by the tasks."""
+        m: Dim = (tiles.rows.type.below if tiles.rows else 1) or 1
+        n: Dim = tiles.columns.type.below or 1
+        high = tiles.height(self.target.rows)
+        panel, band = Value(below(ceil(n, self.target.columns)), None, "panel"), Value(below(ceil(m, high)), None, "band")
+        row, column = Value(below(high), None, "r"), Value(below(self.target.columns), None, "c")
+        top, left = dim(band) * high, dim(panel) * self.target.columns
+        if tiles.rows:
+            self.place[tiles.rows] = top + dim(row)
+        self.place[tiles.columns] = left + dim(column)
+        ops = self.block(kernel.body)
+        at = tuple(self.index(dim(p)) for p in kernel.body.params)
+        store = Store(self.value(kernel.body.results[0]), self.out, at)
+        nest: Op = For((m - top, n - left), "tile", Block((row, column), (*ops, store), ()))
+        for axis in (band, panel, *tiles.rest[::-1]):
+            nest = For((), "parallel", Block((axis,), (nest,), ()))
+        return [nest]
+
+    def block(self, block: Block) -> list[Op]:
+        """The ops with reads as loads and local builds as buffers filled in lanes."""
+        new: list[Op] = []
+        for op in block.ops:
+            match op:
+                case Read(tensor, at, inside):
+                    rows = tuple(map(dim, self.row)) if isinstance(tensor.op, Build) and not isinstance(tensor.op, Kernel) else ()
+                    made: Op = Load(self.value(tensor), (*rows, *map(self.index, at)), tuple(map(self.index, inside)), hints=op.hints, location=op.location)
+                case Reduce(fold, region):
+                    inner = self.block(region)
+                    made = Reduce(fold, Block(region.params, tuple(inner), tuple(map(self.value, region.results))), hints=op.hints, location=op.location)
+                case Build(region) if op.result not in block.results:
+                    shape = (*(r.type.below or 1 for r in self.row), *op.result.type.shape)
+                    made = Alloc(Type(op.result.type.dtype, shape, "local"), hints=op.hints)
+                    new += [made, self.lanes(region.params, region, made.results[0], (*self.row, *region.params))]
+                    self.place[op.result] = made.results[0]
+                    continue
+                case Build():
+                    continue
+                case _:
+                    made = op.rebuild(self.value, lambda b: b, self.index)
+            new.append(made)
+            self.place[op.results[0]] = made.results[0]
+        return new
+
+    def value(self, old: Value) -> Value:
+        new = self.place.get(old, old)
+        assert isinstance(new, Value)
+        return new
+
+    def index(self, d: Dim) -> Dim:
+        return renamed(lambda v: self.place.get(v, v))(d)
