@@ -28,20 +28,9 @@ class Build(Op, name="build"):
 
 
 class Kernel(Build, name="kernel"):
-    """Stored tensors, computed in one launch over the region's indices.
+    """Stored tensors, computed in one launch over the region's indices."""
 
-    `order` gives, for each axis of the results, which index of the region (the kernel's, then the
-    inner build's) runs along it; empty where they stand in order.
-    """
-
-    order: tuple[int, ...] = ()
     isolated = True
-
-    def infer(self) -> tuple[Type, ...]:
-        plain = super().infer()
-        if not self.order:
-            return plain
-        return tuple(Type(t.dtype, tuple(t.shape[a] for a in self.order)) for t in plain)
 
 
 FOLDS = ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "dot", "lanes")

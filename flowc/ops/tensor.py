@@ -27,6 +27,7 @@ class Tensor(Op):
     aliases: ClassVar[tuple[str, ...]] = ()
     infix: ClassVar[str] = ""  # the operator that means it
     same: ClassVar[tuple[str, ...]] = ()  # the formals of `make` that share one dtype; empty: all that are tensors
+    indexed: ClassVar[bool] = True  # an element can be said by index; False: the whole tensor comes from elsewhere
     moves: ClassVar[bool] = False  # only moves elements: no arithmetic, so free to repeat
     costly: ClassVar[bool] = False  # so dear that its elements are kept rather than computed twice
     exact: ClassVar[bool] = False  # `evaluate` has the bits of native code on every machine
@@ -79,6 +80,7 @@ class Weight(Tensor, name="weight"):
     blob: Blob
     type: Type
     public = False
+    indexed = False
     exact = True
 
     def infer(self) -> tuple[Type, ...]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, retyped, renamed
-from flowc.ir.dims import Dim, Polynomial, atoms, dim
+from flowc.ir.dims import Dim, Polynomial, at_most, atoms, dim, most, product
 from flowc.ir.rewrite import Rewriter, Rules
 from flowc.ir.types import below
 from flowc.ops.define import guarded
@@ -21,6 +22,7 @@ from flowc.ops.tensor import Constant, Read, Tensor
 from flowc.transforms.laws import LAWS
 
 MOST_MEMBERS = 256  # of one kernel: what LLVM compiles in a tenth of a second
+ROW_BYTES = 65_536  # of a local buffer: what any thread's stack holds
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ def fused(block: Block, memory: dict[Value, Value]) -> tuple[tuple[Value, ...], 
     """The results and roots of `block` in kernels; `memory` says what stored values became and grows."""
     formed = groups(block)
     for op in block.ops:
-        if op in formed and isinstance(op, Tensor):
-            memory[op.result] = kernel(formed[op], memory)
-        elif not isinstance(op, Tensor):
+        if op in formed:
+            memory[op.results[0]] = kernel(formed[op], memory)
+        elif not said_by_index(op):
             index = renamed(lambda v: memory.get(v, v))
             made = op.rebuild(memory.__getitem__, lambda region: inside(region, memory), index)
             memory.update(zip(op.values, made.values, strict=True))
@@ -81,10 +83,10 @@ def groups(block: Block) -> dict[Op, Group]:
     """The stored values' ops, each with the values computed in its kernel."""
     formed: dict[Op, Group] = {}
     readers: dict[Value, list[Group]] = defaultdict(list)
-    opaque = [op for op in block.ops if not isinstance(op, Tensor)]
+    opaque = [op for op in block.ops if not said_by_index(op)]
     stored = {*block.results}.union(*(op.operands for op in opaque), *([v for v in op.uses if not isinstance(v.op, Constant)] for op in opaque))
     for op in reversed(block.ops):
-        if not isinstance(op, Tensor):
+        if not said_by_index(op):
             continue
         homes = list(dict.fromkeys(readers[op.result]))
         if op.result in stored or not (op.moves or len(homes) == 1) or not all(admits(g, op) for g in homes):
@@ -94,6 +96,11 @@ def groups(block: Block) -> dict[Op, Group]:
             for operand in dict.fromkeys(op.operands):
                 readers[operand].append(group)
     return formed
+
+
+def said_by_index(op: Op) -> TypeGuard[Tensor]:
+    """Whether an element of the op can be computed where it is read."""
+    return isinstance(op, Tensor) and op.indexed
 
 
 def started(op: Op) -> Group:
@@ -145,10 +152,19 @@ def admits(group: Group, op: Op) -> bool:
         return op is root and not group.contracts
     group.outer = shared
     if repeated or len(accesses) > 1 and dear or contracts and keeps:
+        if not fits_a_row(group, value):
+            return reduces is None and not repeated
         group.rows.append(value)
         access = accesses[0]
         group.reads[value] = {tuple(d if not isinstance(d, Along) and plain((d,)) <= shared else Along(shared, op) for d in access): None}
     return True
+
+
+def fits_a_row(group: Group, value: Value) -> bool:
+    """Whether the axes of `value` that the stages do not share are provably few enough for a local buffer."""
+    access = next(iter(group.reads[value]))
+    inner = [n for n, d in zip(value.type.shape, access, strict=True) if isinstance(d, Along) or not plain((d,)) <= group.outer]
+    return at_most(value.type.dtype.bytes(product(map(most, inner))), ROW_BYTES)
 
 
 def spread(group: Group, op: Op) -> None:
@@ -221,25 +237,30 @@ def reduction(op: Op) -> Reduce | None:
 
 def kernel(group: Group, memory: dict[Value, Value]) -> Value:
     """The kernel of `group`: rows first, then the element, all over the outer axes."""
-    inner = tuple(a for a in group.axes if a not in group.outer)
+    index = renamed(lambda v: memory.get(v, v))
+    stored = {a: replace(a, type=retyped(a.type, index)) for a in group.axes}
+    inner = tuple(stored[a] for a in group.axes if a not in group.outer)
     if all(a.type.below == 1 for a in inner):
         inner = ()
-    outer = tuple(a for a in group.axes if a not in inner)
+    outer = tuple(a for a in stored.values() if a not in inner)
     local: dict[Value, tuple[Value, tuple[int, ...]]] = {}
 
     def inline(op: Read) -> Value | None:
         if op.tensor in local:
             row, own = local[op.tensor]
             return Read(row, tuple(op.at[a] for a in own), op.inside).result
-        return guarded(op.tensor.op.at(*op.at), op.inside) if isinstance(op.tensor.op, Tensor) else None
+        source = op.tensor.op
+        return guarded(source.at(*op.at), op.inside) if source is not None and said_by_index(source) else None
 
     known = {v: v if isinstance(v.op, Constant) else memory.get(v, v) for v in group.reads}
-    rewriter = Rewriter(Rules((inline, *LAWS)), known | {a: a for a in group.axes})
+    sizes = {v: memory[v] for a in group.reads for v in indices(a.type.shape) if v in memory}
+    rewriter = Rewriter(Rules((inline, *LAWS)), known | sizes | stored | {a: a for a in stored.values()})
     for row in group.rows[::-1]:
         assert isinstance(row.op, Tensor)
         access = next(iter(group.reads[row]))
         own = tuple(n for n, d in enumerate(access) if not (isinstance(d, Polynomial) and set(atoms(d)) <= group.outer) and d != 0)
-        params = {n: axes(row.type.shape)[n] for n in own}
+        fresh = axes(tuple(map(index, row.type.shape)))
+        params = {n: fresh[n] for n in own}
         at = tuple(dim(params[n]) if n in params else d for n, d in enumerate(access))
         rewriter.done.update((p, p) for p in params.values())
         element = rewriter.settled(row.op.at(*at))

@@ -58,7 +58,7 @@ class _Scheduler:
 
     def call(self, op: Kernel, known: dict[Value, Value]) -> Call:
         inputs = tuple(op.body.captured)
-        same = block_key(op.body, {v: ("input", n, v.type) for n, v in enumerate(inputs)}), op.order
+        same = block_key(op.body, {v: ("input", n, v.type) for n, v in enumerate(inputs)})
         if same not in self.named:
             self.named[same] = name = f"{op.hint or 'kernel'}_{len(self.kernels)}"
             self.kernels[name] = nest(op, name, self.target)
@@ -69,7 +69,7 @@ class _Scheduler:
 def viewed(op: Kernel) -> tuple[Value, Dim] | None:
     """The stored value and offset that `op` is a view of: its element is a read at the same place plus a constant."""
     match op.body.results:
-        case (Value(Read(source, at, ())),) if len(op.body.ops) == 1 and not op.order:
+        case (Value(Read(source, at, ())),) if len(op.body.ops) == 1:
             start = flattened(at, source.type.shape) - flattened(tuple(map(dim, op.body.params)), op.result.type.shape)
             loose = any(v in op.body.params for v in indices((start,)))
             return None if loose or not at_least(start, 0) else (source, start)
@@ -212,7 +212,7 @@ def over_phases(op: Kernel, axis: Value, by: int) -> Value:
     whole, phase = Value(below(ceil(axis.type.below or 1, by)), None, axis.hint), Value(below(by), None, "r")
     params = tuple(q for p in op.body.params for q in ((whole, phase) if p is axis else (p,)))
     element = substituted(op.body.results[0], {axis: dim(whole) * by + dim(phase)})
-    made = Kernel(body(params, (element,), (), op.body.captured), op.order, **op.common).result
+    made = Kernel(body(params, (element,), (), op.body.captured), **op.common).result
     at = tuple(d for p in op.body.params for d in ((dim(axis) // by, dim(axis) % by) if p is axis else (dim(p),)))
     return Kernel(close(op.body.params, (Read(made, at).result,)), **op.common).result
 
@@ -250,7 +250,7 @@ def over_copy(op: Kernel, y: Read, order: tuple[Value, ...], element: Read, wher
     moved = Read(copy, where)
     stored = (*op.body.captured, copy)
     rewriter = Rewriter(lambda o: moved.result if key(o) == key(y) else None, {v: v for v in (*stored, *op.body.params)})
-    return Kernel(body(op.body.params, tuple(map(rewriter.settled, op.body.results)), (), stored), op.order, **op.common).result
+    return Kernel(body(op.body.params, tuple(map(rewriter.settled, op.body.results)), (), stored), **op.common).result
 
 
 def columnar(kernel: Kernel) -> bool:
