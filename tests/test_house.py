@@ -18,7 +18,7 @@ SAMPLES = ROOT / "samples"
 
 # A part of flowc imports itself, parts of the layers before its own, and what EDGES allows.
 LAYERS = (
-    ("source", "errors", "target"),
+    ("source", "errors", "target", "options"),
     ("ir",),
     ("ops",),
     ("lang", "graph", "transforms"),
@@ -26,7 +26,7 @@ LAYERS = (
     ("compile",),
     ("session", "cli"),
 )
-EDGES = {("errors", "source")}
+EDGES = {("errors", "source"), ("options", "target")}
 LAYER = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}
 
 MACHINE_PATH = re.compile(r"(?<![\w.~$}/-])/(work|tmp|root|home|Users)\b")
