@@ -128,7 +128,8 @@ class Scope:
     made: list[Op] | None = None
 
 
-_SCOPE: ContextVar[Scope] = ContextVar("scope", default=Scope())
+NO_SCOPE = Scope()
+_SCOPE: ContextVar[Scope] = ContextVar("scope", default=NO_SCOPE)
 
 
 @contextmanager
@@ -181,7 +182,14 @@ class Op:
         if not name:
             return
         hints = get_type_hints(cls)
-        kinds = {Value: "operand", tuple[Value, ...]: "group", tuple[Dim, ...]: "dims", Block: "region", Symbol: "symbol", tuple[Type, ...]: "types"}
+        kinds = {
+            Value: "operand",
+            tuple[Value, ...]: "group",
+            tuple[Dim, ...]: "dims",
+            Block: "region",
+            Symbol: "symbol",
+            tuple[Type, ...]: "types",
+        }
         cls.name, OPS[name] = name, cls
         own = [f for f in dataclasses.fields(cls) if f.init and f.name not in COMMON]
         kind = {f.name: kinds.get(hints[f.name], "attribute") for f in own}
@@ -363,9 +371,7 @@ def close(params: tuple[Value, ...], results: tuple[Value, ...], roots: Sequence
     return Block(params, tuple(ops), results)
 
 
-def body(
-    params: tuple[Value, ...], results: tuple[Value, ...], roots: Sequence[Value] = (), given: Iterable[Value] = ()
-) -> Block:
+def body(params: tuple[Value, ...], results: tuple[Value, ...], roots: Sequence[Value] = (), given: Iterable[Value] = ()) -> Block:
     """The block of everything `results` and `roots` reach short of `given`, constants included."""
     known = dict.fromkeys((*params, *given), True)
     ops: list[Op] = []

@@ -146,7 +146,9 @@ class _Reader:
                 self.operand(cls, field, kind, operands, fields, tree)
         missing = [f for f in cls.form if f not in fields and f not in cls.defaults]
         if missing or operands or regions:
-            raise self.wrong(f"{name} needs {', '.join(cls.form)}; " + (f"{missing[0]} is missing" if missing else "there is more here"), tree)
+            raise self.wrong(
+                f"{name} needs {', '.join(cls.form)}; " + (f"{missing[0]} is missing" if missing else "there is more here"), tree
+            )
         hints = tuple(_hint(str(r)) for r in results.children) if isinstance(results, Tree) else ()
         try:
             op = cls(**fields, hints=hints if any(hints) else (), location=self.span(tree), device=str(fields.pop("device", "")))
@@ -213,7 +215,7 @@ class _Reader:
         sizes = tuple(self.dim(d) for d in dims.children) if isinstance(dims, Tree) else ()
         if str(dtype) == "index" and sizes:
             return Type(DType.index, below=sizes[0])
-        space = "" if memory is None else str(memory)[1:].rstrip(":") or "host"
+        space = str(memory)[1:].rstrip(":") or "host" if memory else ""
         return Type(DType(str(dtype)), sizes, space)
 
     def dim(self, tree: Any) -> Dim:

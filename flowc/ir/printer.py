@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from flowc.ir.core import Block, Func, Module, Op, Value, walk
 from flowc.ir.dims import Dim, Polynomial, Size, atoms, show
@@ -163,8 +163,7 @@ def _attribute(value: Any) -> str:
         case None:
             return "none"
         case tuple():
-            items: tuple[Any, ...] = value
-            return "(" + ", ".join(_attribute(v) for v in items) + ")"
+            return "(" + ", ".join(map(_attribute, cast(tuple[Any, ...], value))) + ")"
         case str():
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
         case Enum():
@@ -173,5 +172,3 @@ def _attribute(value: Any) -> str:
             return "nan"
         case _:
             return str(value)
-
-

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, get_type_hints
 
 from flowc.ir.core import Block, Func, Namer, Op, Value, body, close, renamed, retyped, scope
+from flowc.ir.dims import Dim, Size, substitute
 from flowc.ir.types import Type
 
 Found = Value | tuple[Value, ...] | None
@@ -44,15 +45,23 @@ class Rewriter:
     """Values in their final form: `settled(v)` is `v` rebuilt by `rules` to a fixed point.
 
     Equal pure ops become one.  `known` says what some values become; they are
-    not looked into.
+    not looked into.  `sizes` says what some named sizes become.
     """
 
-    def __init__(self, rules: Callable[[Op], Found], known: dict[Value, Value] | None = None) -> None:
+    def __init__(
+        self, rules: Callable[[Op], Found], known: dict[Value, Value] | None = None, sizes: Mapping[Size, Dim] | None = None
+    ) -> None:
         self.rules = rules
         self.done: dict[Value, Value] = dict(known or {})
         self.becomes: dict[Value, Value] = {}
         self.numbered: dict[Any, Op] = {}
-        self.index = renamed(lambda v: self.done.get(v, v))
+        self.sizes = sizes
+        follow = renamed(lambda v: self.done.get(v, v))
+
+        def fixed(d: Dim) -> Dim:
+            return follow(substitute(d, sizes or {}))
+
+        self.index: Callable[[Dim], Dim] = fixed if sizes else follow
 
     def settled(self, value: Value) -> Value:
         stack = [value]
@@ -78,7 +87,7 @@ class Rewriter:
     def settle(self, old: Op) -> None:
         """Gives every value of `old`, whose operands are settled, its form or the value it becomes."""
         done = self.done
-        same = "region" not in old.form.values() and all(done[v] is v for v in old.uses)
+        same = not self.sizes and "region" not in old.form.values() and all(done[v] is v for v in old.uses)
         op = old if same else old.rebuild(done.__getitem__, self.isolated if old.isolated else self.block, self.index)
         if op.token is None:
             op = self.numbered.setdefault(key(op), op)

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
-from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, retyped, renamed
+from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, renamed, retyped
 from flowc.ir.dims import Dim, Polynomial, at_most, atoms, dim, most, product
 from flowc.ir.rewrite import Rewriter, Rules
 from flowc.ir.types import below
@@ -40,11 +40,11 @@ Access = tuple[Dim | Along, ...]
 class Group:
     """A kernel in the making: its root, how each member is read, and the axes all stages share."""
 
-    root: Op
+    root: Tensor
     axes: tuple[Value, ...]
     outer: frozenset[Value]
     reads: dict[Value, dict[Access, None]] = field(default_factory=lambda: defaultdict(dict))
-    rows: list[Value] = field(default_factory=list)
+    rows: list[Value] = field(default_factory=list[Value])
     contracts: bool = False
 
 
@@ -84,7 +84,9 @@ def groups(block: Block) -> dict[Op, Group]:
     formed: dict[Op, Group] = {}
     readers: dict[Value, list[Group]] = defaultdict(list)
     opaque = [op for op in block.ops if not said_by_index(op)]
-    stored = {*block.results}.union(*(op.operands for op in opaque), *([v for v in op.uses if not isinstance(v.op, Constant)] for op in opaque))
+    stored = {*block.results}.union(
+        *(op.operands for op in opaque), *([v for v in op.uses if not isinstance(v.op, Constant)] for op in opaque)
+    )
     for op in reversed(block.ops):
         if not said_by_index(op):
             continue
@@ -103,7 +105,7 @@ def said_by_index(op: Op) -> TypeGuard[Tensor]:
     return isinstance(op, Tensor) and op.indexed
 
 
-def started(op: Op) -> Group:
+def started(op: Tensor) -> Group:
     own = axes(op.results[0].type.shape)
     group = Group(op, own, frozenset(a for a in own if a.type.below != 1))
     group.reads[op.results[0]][tuple(map(dim, own))] = None
@@ -167,7 +169,7 @@ def fits_a_row(group: Group, value: Value) -> bool:
     return at_most(value.type.dtype.bytes(product(map(most, inner))), ROW_BYTES)
 
 
-def spread(group: Group, op: Op) -> None:
+def spread(group: Group, op: Tensor) -> None:
     """Adds how `op`'s operands are read, from its own accesses and its `at`."""
     for access in group.reads[op.results[0]]:
         free = [Value(below(n), None, "a") for n in op.results[0].type.shape]
@@ -261,7 +263,7 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
         own = tuple(n for n, d in enumerate(access) if not (isinstance(d, Polynomial) and set(atoms(d)) <= group.outer) and d != 0)
         fresh = axes(tuple(map(index, row.type.shape)))
         params = {n: fresh[n] for n in own}
-        at = tuple(dim(params[n]) if n in params else d for n, d in enumerate(access))
+        at = tuple(dim(params[n]) if n in params or isinstance(d, Along) else d for n, d in enumerate(access))
         rewriter.done.update((p, p) for p in params.values())
         element = rewriter.settled(row.op.at(*at))
         local[row] = Build(close(tuple(params.values()), (element,)), hints=(row.hint or row.op.name,)).result, own

@@ -39,12 +39,15 @@ class _Scheduler:
 
     def block(self, block: Block, outer: dict[Value, Value]) -> Block:
         known = dict(outer)
-        index = renamed(lambda v: known.get(v, v))
+
+        def value(v: Value) -> Value:
+            return known.get(v, v)
+
+        index = renamed(value)
         for p in block.params:
             known[p] = p
         made: list[Op] = []
         for op in block.ops:
-            value = lambda v: known.get(v, v)  # noqa: E731
             match op:
                 case Kernel() if (view := viewed(op)) is not None:
                     new: Op = View(value(view[0]), (index(view[1]),), op.result.type, **op.common)
@@ -82,7 +85,9 @@ def nest(kernel: Kernel, name: str, target: Target) -> Func:
     reads = tuple(kernel.body.captured)
     rewriter = Rewriter(Rules((scalar_form,)), {v: v for v in (*reads, *kernel.body.params)})
     built = replace(kernel, body=body(kernel.body.params, tuple(map(rewriter.settled, kernel.body.results)), (), reads))
-    inputs = tuple(Value(v.type if v.type.below is not None else v.type.within("host"), None, v.hint or f"in{n}") for n, v in enumerate(reads))
+    inputs = tuple(
+        Value(v.type if v.type.below is not None else v.type.within("host"), None, v.hint or f"in{n}") for n, v in enumerate(reads)
+    )
     outs = tuple(Value(r.type.within("host"), None, f"out{n}" if n else "out") for n, r in enumerate(built.results))
     place: dict[Value, Value | Dim] = dict(zip(reads, inputs, strict=True))
     made = Nest(place, outs[0], target)
@@ -228,7 +233,9 @@ def over_padding(op: Kernel, y: Read) -> Value:
     lows = tuple(reach(d)[0] for d in y.at)
     axes = tuple(Value(below(reach(d)[1] - low + 1), None, "abcdef"[n]) for n, (d, low) in enumerate(zip(y.at, lows, strict=True)))
     at = tuple(dim(a) + low for a, low in zip(axes, lows, strict=True))
-    moved = {d: a for d, a in zip(y.at, at, strict=True)} | {n - 1 - d: n - 1 - a for d, a, n in zip(y.at, at, y.tensor.type.shape, strict=True)}
+    moved = {d: a for d, a in zip(y.at, at, strict=True)} | {
+        n - 1 - d: n - 1 - a for d, a, n in zip(y.at, at, y.tensor.type.shape, strict=True)
+    }
     padded = Read(y.tensor, at, tuple(moved[d] for d in y.inside))
     return over_copy(op, y, axes, padded, tuple(d - low for d, low in zip(y.at, lows, strict=True)))
 
@@ -258,7 +265,11 @@ def columnar(kernel: Kernel) -> bool:
     reduces = [op for op in kernel.body.ops if isinstance(op, Reduce)]
     found = [(r, op.body.params[-1]) for op in reduces for r in walk(op.body) if isinstance(r, Read)]
     last = kernel.body.params[-1:]
-    return bool(found and last) and all(step(r, last[0]) == 1 and step(r, k) != 1 for r, k in found) and not any(isinstance(op, Build) for op in kernel.body.ops)
+    return (
+        bool(found and last)
+        and all(step(r, last[0]) == 1 and step(r, k) != 1 for r, k in found)
+        and not any(isinstance(op, Build) for op in kernel.body.ops)
+    )
 
 
 def holds_dot(op: Op) -> bool:
@@ -283,6 +294,7 @@ class Nest:
             return self.band(kernel)
         if columnar(kernel):
             return self.panels(kernel, self.target.columns)
+        ops: list[Op]
         if outer is params:
             ops = self.block(kernel.body)
             ops += self.stored(kernel.body.results[0], kernel.body.params)
@@ -358,10 +370,21 @@ class Nest:
             match op:
                 case Read(tensor, at, inside):
                     rows = tuple(map(dim, self.row)) if isinstance(tensor.op, Build) and not isinstance(tensor.op, Kernel) else ()
-                    made: Op = Load(self.value(tensor), (*rows, *map(self.index, at)), tuple(map(self.index, inside)), hints=op.hints, location=op.location)
+                    made: Op = Load(
+                        self.value(tensor),
+                        (*rows, *map(self.index, at)),
+                        tuple(map(self.index, inside)),
+                        hints=op.hints,
+                        location=op.location,
+                    )
                 case Reduce(fold, region):
                     inner = self.block(region)
-                    made = Reduce(fold, Block(region.params, tuple(inner), tuple(map(self.value, region.results))), hints=op.hints, location=op.location)
+                    made = Reduce(
+                        fold,
+                        Block(region.params, tuple(inner), tuple(map(self.value, region.results))),
+                        hints=op.hints,
+                        location=op.location,
+                    )
                 case Build(region) if op.result not in block.results:
                     shape = (*(r.type.below or 1 for r in self.row), *op.result.type.shape)
                     made = Alloc(Type(op.result.type.dtype, shape, "local"), hints=op.hints)
