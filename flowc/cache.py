@@ -1,0 +1,99 @@
+"""Compiled code on disk, found again by the content it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+LIMIT = 1 << 30  # bytes kept; the entries unused for longest go first
+MAGIC = b"flowc1\n"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Entries in one folder, safe for any number of processes: each is written whole under another name, then renamed."""
+
+    folder: Path
+    limit: int = LIMIT
+
+    def get(self, key: str) -> bytes | None:
+        """The entry of that key, or None; one that is damaged counts as absent and is removed."""
+        path = self._path(key)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        head = len(MAGIC) + 32
+        content = data[head:]
+        if data[: len(MAGIC)] != MAGIC or data[len(MAGIC) : head] != hashlib.sha256(content).digest():
+            path.unlink(missing_ok=True)
+            return None
+        try:
+            os.utime(path)
+        except OSError:
+            pass  # a shared cache may not be ours to touch
+        return content
+
+    def put(self, key: str, content: bytes) -> None:
+        """Keeps `content`; a folder that cannot be written keeps nothing, which only costs time."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
+                file.write(MAGIC + hashlib.sha256(content).digest() + content)
+            os.replace(file.name, self._path(key))
+            self._trim()
+        except OSError:
+            return
+
+    def entries(self) -> list[tuple[str, int, float]]:
+        """Key, bytes and time of last use of every entry, oldest first."""
+        found: list[tuple[str, int, float]] = []
+        for path in self.folder.glob("*.flowc") if self.folder.is_dir() else ():
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            found.append((path.stem, status.st_size, status.st_mtime))
+        return sorted(found, key=lambda entry: (entry[2], entry[0]))
+
+    def clear(self) -> int:
+        """Removes every entry; how many there were."""
+        entries = self.entries()
+        for key, _, _ in entries:
+            self._path(key).unlink(missing_ok=True)
+        return len(entries)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.flowc"
+
+    def _trim(self) -> None:
+        entries = self.entries()
+        total = sum(size for _, size, _ in entries)
+        for key, size, _ in entries:
+            if total <= self.limit:
+                return
+            self._path(key).unlink(missing_ok=True)
+            total -= size
+
+
+def default_folder() -> Path:
+    """Where this user's compiled code is kept."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "flowc"
+    if sys.platform == "win32":
+        return Path.home() / "AppData" / "Local" / "flowc" / "Cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowc"
+
+
+def key_of(*parts: str | bytes) -> str:
+    """The key of content made from `parts`, in order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()
