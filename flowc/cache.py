@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -32,10 +33,8 @@ class Cache:
         if data[: len(MAGIC)] != MAGIC or data[len(MAGIC) : head] != hashlib.sha256(content).digest():
             path.unlink(missing_ok=True)
             return None
-        try:
+        with contextlib.suppress(OSError):  # a shared cache may not be ours to touch
             os.utime(path)
-        except OSError:
-            pass  # a shared cache may not be ours to touch
         return content
 
     def put(self, key: str, content: bytes) -> None:

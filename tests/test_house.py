@@ -23,10 +23,18 @@ LAYERS = (
     ("ops",),
     ("lang", "graph", "transforms"),
     ("codegen",),
-    ("compile",),
+    ("cache", "compile", "executable", "model"),
     ("session", "cli"),
 )
-EDGES = {("errors", "source"), ("options", "target")}
+EDGES = {
+    ("errors", "source"),
+    ("options", "target"),
+    ("compile", "cache"),
+    ("executable", "compile"),
+    ("model", "compile"),
+    ("model", "executable"),
+    ("model", "cache"),
+}
 LAYER = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}
 
 MACHINE_PATH = re.compile(r"(?<![\w.~$}/-])/(work|tmp|root|home|Users)\b")
