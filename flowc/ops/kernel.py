@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from flowc.errors import OpError
 from flowc.ir.core import Block, Op, Value, close
+from flowc.ir.data import Number
 from flowc.ir.dims import Dim, dim, most
 from flowc.ir.types import DType, Type, below
 
@@ -61,6 +63,21 @@ class Reduce(Op, name="reduce"):
         if self.fold != "dot" and len(self.body.params) != 1:
             raise OpError(f"fold {self.fold} has one index, not {len(self.body.params)}")
         return (Type(DType.i64 if self.fold.startswith("arg") else self.body.results[0].type.dtype),)
+
+
+def start_of(fold: str, dtype: DType) -> Number:
+    """What a fold begins with, and gives of no terms: 0 for sums (so a sum of -0.0 alone is 0.0), -inf or the least integer for max."""
+    match fold:
+        case "prod":
+            return 1
+        case "max" | "argmax":
+            return -math.inf if dtype.is_float else False if dtype is DType.bool else dtype.limits()[0]
+        case "min" | "argmin":
+            return math.inf if dtype.is_float else True if dtype is DType.bool else dtype.limits()[1]
+        case "all":
+            return True
+        case _:
+            return 0
 
 
 class Checked(Op, name="checked"):
