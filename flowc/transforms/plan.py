@@ -14,8 +14,8 @@ from flowc.ir.dims import Dim, at_most, ceil, dim, product, substitute
 from flowc.ir.printer import sizes
 from flowc.ir.types import Type
 from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, DynamicSize, Loop
-from flowc.ops.loops import For, Load, Store
 from flowc.ops.kernel import axes
+from flowc.ops.loops import For, Load, Store
 from flowc.ops.plan import BYTES, Call, CheckRange, CheckTrue, If, Launch, SizeOf, View, While
 
 ALIGNMENT = 64  # bytes
@@ -115,7 +115,9 @@ class _Planner:
         params = tuple(self.buffer(p) for p in fn.body.params)
         results = fn.body.results
         names = fn.outputs or tuple(r.hint for r in results)
-        outs = tuple(Value(r.type.within("host"), None, self.fresh(name, n)) for n, (r, name) in enumerate(zip(results, names, strict=True)))
+        outs = tuple(
+            Value(r.type.within("host"), None, self.fresh(name, n)) for n, (r, name) in enumerate(zip(results, names, strict=True))
+        )
         self.block(fn.body, first_of(results, outs))
         for result, out in zip(results, outs, strict=True):
             self.copied(result, out)
@@ -222,7 +224,9 @@ class _Planner:
         self.place.update(zip(op.body.params, does[::2], strict=True))
         body = self.region(op.body, does[1::2])
         swapped = tuple(b for now, spare in zip(does[::2], does[1::2], strict=True) for b in (spare, now))
-        made = While(carried, op.limit, "the loop reaches its limit", replace(condition, params=asks), Block(does, body.ops, swapped), **op.common)
+        made = While(
+            carried, op.limit, "the loop reaches its limit", replace(condition, params=asks), Block(does, body.ops, swapped), **op.common
+        )
         self.ops.append(made)
         self.place.update(zip(op.results, made.results[::2], strict=True))
 

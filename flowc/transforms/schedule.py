@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, body, close, indices, renamed, walk
-from flowc.ir.dims import Dim, Floor, Polynomial, at_least, at_most, ceil, dim, least, linear, substitute
+from flowc.ir.dims import Dim, Floor, Polynomial, at_least, at_most, ceil, dim, least, linear, product, substitute
 from flowc.ir.rewrite import Rewriter, Rules, block_key, key, rewrite
 from flowc.ir.types import Type, below
 from flowc.ops.define import substituted
 from flowc.ops.elementwise import Elementwise
-from flowc.ops.kernel import PAIRS, Build, Kernel, Reduce, flattened
+from flowc.ops.kernel import PAIRS, Build, Kernel, Reduce, flattened, unflattened
 from flowc.ops.loops import Alloc, For, Load, Store
 from flowc.ops.plan import Call, View
 from flowc.ops.tensor import Read
@@ -85,15 +85,26 @@ def nest(kernel: Kernel, name: str, target: Target) -> Func:
     reads = tuple(kernel.body.captured)
     rewriter = Rewriter(Rules((scalar_form,)), {v: v for v in (*reads, *kernel.body.params)})
     built = replace(kernel, body=body(kernel.body.params, tuple(map(rewriter.settled, kernel.body.results)), (), reads))
-    inputs = tuple(
-        Value(v.type if v.type.below is not None else v.type.within("host"), None, v.hint or f"in{n}") for n, v in enumerate(reads)
-    )
-    outs = tuple(Value(r.type.within("host"), None, f"out{n}" if n else "out") for n, r in enumerate(built.results))
+    joined = 1 if staged(built) else contiguous(built)
+    inputs = tuple(Value(buffer_type(v.type, joined > 1), None, v.hint or f"in{n}") for n, v in enumerate(reads))
+    outs = tuple(Value(buffer_type(r.type, joined > 1), None, f"out{n}" if n else "out") for n, r in enumerate(built.results))
     place: dict[Value, Value | Dim] = dict(zip(reads, inputs, strict=True))
-    made = Nest(place, outs[0], target)
+    made = Nest(place, outs[0], target, joined)
     tiles = tiling(built, target)
     ops = made.contraction(built, tiles) if tiles else made.rows(built)
     return Func(name, Block((*inputs, *outs), tuple(ops), ()), (), "loops", kernel.location)
+
+
+def buffer_type(type: Type, flat: bool) -> Type:
+    """The buffer of a tensor, with all axes as one where the kernel runs along them as one; an index stays itself."""
+    if type.below is not None:
+        return type
+    return (Type(type.dtype, (product(type.shape),)) if flat and type.rank > 1 else type).within("host")
+
+
+def staged(kernel: Kernel) -> bool:
+    """Whether the kernel has stages: reductions and row buffers."""
+    return not kernel.body.params or any(isinstance(op, Build | Reduce) for op in kernel.body.ops)
 
 
 def scalar_form(op: Elementwise) -> Value | None:
@@ -272,6 +283,28 @@ def columnar(kernel: Kernel) -> bool:
     )
 
 
+def contiguous(kernel: Kernel) -> int:
+    """How many of the last axes can run as one: along their joined index every read moves in unit steps, or not at all."""
+    axes = kernel.body.params
+    found = [r for r in walk(kernel.body) if isinstance(r, Read)]
+    for count in range(len(axes), 1, -1):
+        extents = tuple(a.type.below or 0 for a in axes[-count:])
+        run = Value(below(product(extents)), None, "p")
+        split = dict(zip(axes[-count:], unflattened(dim(run), extents), strict=True))
+        steps = [linear(substitute(flattened(r.at, r.tensor.type.shape), split), run) for r in found if not r.inside]
+        if len(steps) == len(found) and all(s is not None and (s == 0 or s == 1) for s in steps):
+            return count
+    return 1
+
+
+def parallel(axes: tuple[Value, ...], ops: Sequence[Op]) -> list[Op]:
+    """The ops once for each index of `axes`, in any order."""
+    made: list[Op] = list(ops)
+    for axis in reversed(axes):
+        made = [For((), "parallel", Block((axis,), tuple(made), ()))]
+    return made
+
+
 def holds_dot(op: Op) -> bool:
     return any(isinstance(inner, Reduce) and inner.fold in PAIRS for region in op.regions for inner in walk(region))
 
@@ -279,30 +312,21 @@ def holds_dot(op: Op) -> bool:
 class Nest:
     """Loops over buffers; `place` says what kernel values became."""
 
-    def __init__(self, place: dict[Value, Value | Dim], out: Value, target: Target) -> None:
+    def __init__(self, place: dict[Value, Value | Dim], out: Value, target: Target, joined: int = 1) -> None:
         self.place, self.out, self.target = place, out, target
+        self.joined = joined  # the last axes that run as one; above 1, buffers have one axis
         self.row: tuple[Value, ...] = ()  # the index of a band, which its buffers have as their first axis
 
     def rows(self, kernel: Kernel) -> list[Op]:
-        """The outer axes as loops, the first one parallel; the last axis of an element in lanes."""
-        params = kernel.body.params or (Value(below(1), None, "once"),)
-        has_stages = any(isinstance(op, Build | Reduce) for op in kernel.body.ops)
-        outer = params if has_stages or not kernel.body.params else params[:-1]
-        if not outer:
-            return self.panels(kernel, CHUNK)
+        """The outer axes as parallel loops; within, stage after stage, or the elements in lanes."""
         if any(isinstance(op, Build) and holds_dot(op) for op in kernel.body.ops):
             return self.band(kernel)
         if columnar(kernel):
             return self.panels(kernel, self.target.columns)
-        ops: list[Op]
-        if outer is params:
-            ops = self.block(kernel.body)
-            ops += self.stored(kernel.body.results[0], kernel.body.params)
-        else:
-            ops = [self.lanes(params[-1:], kernel.body, self.out, params)]
-        for n, axis in reversed([*enumerate(outer)]):
-            ops = [For((), "serial" if n else "parallel", Block((axis,), tuple(ops), ()))]
-        return ops
+        if not staged(kernel):
+            return self.panels(kernel, CHUNK)
+        ops = self.block(kernel.body) + self.stored(kernel.body.results[0], kernel.body.params)
+        return parallel(kernel.body.params or (Value(below(1), None, "once"),), ops)
 
     def band(self, kernel: Kernel) -> list[Op]:
         """Stages with contractions: six outer indices at a time, so that each stage is a register tile."""
@@ -311,23 +335,28 @@ class Nest:
         band, row = Value(below(ceil(extent, self.target.rows)), None, "band"), Value(below(self.target.rows), None, "r")
         self.place[last], self.row = dim(band) * self.target.rows + dim(row), (row,)
         ops = self.block(kernel.body) + self.stored(kernel.body.results[0], kernel.body.params)
-        nest: Op = For((extent - dim(band) * self.target.rows,), "rows", Block((row,), tuple(ops), ()))
-        for axis in (band, *outer[::-1]):
-            nest = For((), "parallel", Block((axis,), (nest,), ()))
-        return [nest]
+        nest = For((extent - dim(band) * self.target.rows,), "rows", Block((row,), tuple(ops), ()))
+        return parallel((*outer, band), [nest])
 
     def panels(self, kernel: Kernel, size: int) -> list[Op]:
-        """The last axis in pieces of `size`, shared by the tasks with the other axes; lanes within."""
-        *outer, axis = kernel.body.params
-        extent = axis.type.below or 0
-        panel, lane = Value(below(ceil(extent, size)), None, "panel"), Value(below(size), None, axis.hint)
-        self.place[axis] = dim(panel) * size + dim(lane)
+        """The last `joined` axes as one, in pieces of `size`, shared by the tasks with the other axes; lanes within."""
+        outer, tail = kernel.body.params[: -self.joined], kernel.body.params[-self.joined :]
+        extents = tuple(a.type.below or 0 for a in tail)
+        extent = product(extents)
+        panel, lane = (
+            Value(below(ceil(extent, size)), None, "panel"),
+            Value(below(extent if at_most(extent, size) else size), None, tail[-1].hint),
+        )
+        whole = at_most(extent, size)
+        position = dim(lane) if whole else dim(panel) * size + dim(lane)
+        self.place.update(zip(tail, unflattened(position, extents), strict=True))
         ops = self.block(kernel.body)
-        store = Store(self.value(kernel.body.results[0]), self.out, tuple(self.index(dim(p)) for p in kernel.body.params))
-        nest: Op = For((extent - dim(panel) * size,), "vector", Block((lane,), (*ops, store), ()))
-        for p in (panel, *outer[::-1]):
-            nest = For((), "parallel", Block((p,), (nest,), ()))
-        return [nest]
+        store = Store(self.value(kernel.body.results[0]), self.out, self.position(tuple(map(dim, kernel.body.params)), kernel.result.type))
+        if whole:
+            nest = For((extent,), "vector", Block((lane,), (*ops, store), ()))
+        else:
+            nest = For((extent - dim(panel) * size,), "vector", Block((lane,), (*ops, store), ()))
+        return parallel(outer if whole and outer else (*outer, panel), [nest])
 
     def stored(self, value: Value, outer: tuple[Value, ...]) -> list[Op]:
         if isinstance(value.op, Build):
@@ -358,10 +387,8 @@ class Nest:
         ops = self.block(kernel.body)
         at = tuple(self.index(dim(p)) for p in kernel.body.params)
         store = Store(self.value(kernel.body.results[0]), self.out, at)
-        nest: Op = For((m - top, n - left), "tile", Block((row, column), (*ops, store), ()))
-        for axis in (band, panel, *tiles.rest[::-1]):
-            nest = For((), "parallel", Block((axis,), (nest,), ()))
-        return [nest]
+        nest = For((m - top, n - left), "tile", Block((row, column), (*ops, store), ()))
+        return parallel((*tiles.rest, panel, band), [nest])
 
     def block(self, block: Block) -> list[Op]:
         """The ops with reads as loads and local builds as buffers filled in lanes."""
@@ -372,7 +399,7 @@ class Nest:
                     rows = tuple(map(dim, self.row)) if isinstance(tensor.op, Build) and not isinstance(tensor.op, Kernel) else ()
                     made: Op = Load(
                         self.value(tensor),
-                        (*rows, *map(self.index, at)),
+                        (*rows, *self.position(at, tensor.type)),
                         tuple(map(self.index, inside)),
                         hints=op.hints,
                         location=op.location,
@@ -398,6 +425,12 @@ class Nest:
             new.append(made)
             self.place[op.results[0]] = made.results[0]
         return new
+
+    def position(self, at: tuple[Dim, ...], type: Type) -> tuple[Dim, ...]:
+        """Where an element of a tensor is in its buffer."""
+        if self.joined > 1 and type.rank > 1:
+            return (self.index(flattened(at, type.shape)),)
+        return tuple(map(self.index, at))
 
     def value(self, old: Value) -> Value:
         new = self.place.get(old, old)

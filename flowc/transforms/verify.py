@@ -107,7 +107,7 @@ class _Checker:
             if len(given) != len(kernel.body.params):
                 self.wrong(f"@{op.kernel} takes {len(kernel.body.params)} buffers, not {len(given)}", op)
             for value, param in zip(given, kernel.body.params, strict=False):
-                if value.type.dtype is not param.type.dtype or value.type.rank != param.type.rank:
+                if value.type.dtype is not param.type.dtype or value.type.rank < param.type.rank:
                     self.wrong(f"{param} of @{op.kernel} is {param.type}, not {value.type}", op)
 
     def wrong(self, message: str, op: Op | None = None) -> None:
