@@ -10,12 +10,11 @@ from flowc.errors import OpError
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim
 from flowc.ir.types import DType, Type
+from flowc.ops.arguments import Axes
 from flowc.ops.elementwise import cast, div
 from flowc.ops.kernel import fold
 from flowc.ops.shape import axis_of, reshape
 from flowc.ops.tensor import Array, SizeValue, Tensor, read
-
-Axes = int | tuple[int, ...] | None
 
 
 class Fold(Tensor):

@@ -10,10 +10,9 @@ from flowc.errors import OpError
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim, product, show
 from flowc.ir.types import Type
+from flowc.ops.arguments import Order, Shape
 from flowc.ops.kernel import flattened, unflattened
 from flowc.ops.tensor import Array, Tensor, assumed_equal, read
-
-Shape = tuple[Dim, ...]
 
 
 class Transpose(Tensor, name="transpose"):
@@ -26,7 +25,7 @@ class Transpose(Tensor, name="transpose"):
     exact = True
 
     @classmethod
-    def make(cls, x: Value, perm: tuple[int, ...] | None = None) -> Value:
+    def make(cls, x: Value, perm: Order = None) -> Value:
         order = tuple(reversed(range(x.type.rank))) if perm is None else tuple(axis_of(a, x.type) for a in perm)
         if sorted(order) != list(range(x.type.rank)):
             raise OpError(f"perm names each axis of {x.type} once, not {list(perm or ())}")
@@ -116,5 +115,12 @@ class BroadcastTo(Tensor, name="broadcast_to"):
 def axis_of(axis: int, type: Type) -> int:
     """The axis counted from the front; raises `OpError` where `type` has none such."""
     if not -type.rank <= axis < type.rank:
-        raise OpError(f"{type} has no axis {axis}", help=f"its axes are 0..{type.rank - 1}, or -{type.rank}..-1 from the end" if type.rank else "a scalar has no axes")
+        known = f"its axes are 0 to {type.rank - 1}, or -{type.rank} to -1 from the end" if type.rank else "a scalar has no axes"
+        raise OpError(f"{type} has no axis {axis}", help=known)
     return axis % type.rank
+
+
+def unsqueeze(x: Value, axis: int) -> Value:
+    """x with a new axis of length 1, which is `axis` of the result."""
+    a = axis_of(axis, Type(x.type.dtype, (*x.type.shape, 1)))
+    return reshape(x, (*x.type.shape[:a], 1, *x.type.shape[a:]))

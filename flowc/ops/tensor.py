@@ -16,17 +16,33 @@ from flowc.ir.types import DType, Type
 Array = np.ndarray[Any, Any]
 
 
-class Tensor(Op):
-    """A pure op with one result.  Primitives give `evaluate` and `at`, composites `expand`.
+class BuiltIn:
+    """What the language and Python call by name: `make`, whose signature is the user's."""
 
-    `make` is what the language and Python call: its signature is the user's.
-    The default takes the fields in order.
-    """
-
-    public: ClassVar[bool] = True  # a built-in function of the language, under `name` and `aliases`
+    name: ClassVar[str]
+    public: ClassVar[bool] = True  # False: made by other ops only
     aliases: ClassVar[tuple[str, ...]] = ()
     infix: ClassVar[str] = ""  # the operator that means it
     same: ClassVar[tuple[str, ...]] = ()  # the formals of `make` that share one dtype; empty: all that are tensors
+
+    @classmethod
+    def make(cls, *args: Any, **named: Any) -> Value | Dim | tuple[Value, ...]:
+        raise NotImplementedError(cls.__name__)
+
+
+class Function(BuiltIn):
+    """A built-in that only other ops say, so that no op bears its name."""
+
+    def __init_subclass__(cls, *, name: str) -> None:
+        cls.name = name
+
+
+class Tensor(Op, BuiltIn):
+    """A pure op with one result.  Primitives give `evaluate` and `at`, composites `expand`.
+
+    `make` takes the fields in order where the op does not say otherwise.
+    """
+
     indexed: ClassVar[bool] = True  # an element can be said by index; False: the whole tensor comes from elsewhere
     moves: ClassVar[bool] = False  # only moves elements: no arithmetic, so free to repeat
     costly: ClassVar[bool] = False  # so dear that its elements are kept rather than computed twice
@@ -36,7 +52,7 @@ class Tensor(Op):
     def make(cls, *args: Any, **named: Any) -> Value:
         return cls(*args, **named).result
 
-    def evaluate(self, *args: Any) -> Array:
+    def evaluate(self, *args: Any, **named: Any) -> Array:
         """Reference semantics on numpy arrays; also what constant folding runs where the op is exact."""
         raise NotImplementedError
 
@@ -115,13 +131,19 @@ class SizeValue(Tensor, name="size"):
     def infer(self) -> tuple[Type, ...]:
         return (self.type,)
 
-    def at(self) -> Value:
+    def at(self, *i: Dim) -> Value:
         return self.result
 
 
 def constant(value: Number, dtype: DType) -> Value:
     """A scalar constant, rounded once."""
     return Constant(Scalar.of(value, dtype), Type(dtype)).result
+
+
+def constant_array(array: Array, dtype: DType) -> Value:
+    """A constant tensor, named after its elements."""
+    blob = Blob.of(array)
+    return Weight(Symbol(f"constant.{blob.digest[:12]}"), blob, Type(dtype, array.shape)).result
 
 
 def like(x: Value, value: Number) -> Value:

@@ -1,0 +1,41 @@
+"""The kinds of argument a built-in function takes: what the annotations of `make` stand for."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+from flowc.ir.core import Value
+from flowc.ir.dims import Dim, Polynomial
+from flowc.ir.types import DType
+
+Weak = bool | int | float | Polynomial  # a number without a dtype, which takes that of what it meets; a size is a `Polynomial`
+
+
+class Kind(Enum):
+    """What an argument is; the value is how messages say it."""
+
+    tensor = "a tensor"
+    tensors = "a list of tensors"
+    size = "a size"
+    shape = "a list of sizes"
+    parts = "a number or a list of sizes"
+    pairs = "a list of pairs of sizes"
+    axis = "an integer"
+    axes = "an integer or a list of integers"
+    order = "a list of integers"
+    dtype = "a dtype"
+    number = "a number"
+    bool = "true or false"
+    text = "a text"
+
+
+Size = Annotated[Dim, Kind.size]
+Shape = Annotated[tuple[Dim, ...], Kind.shape]
+Parts = Annotated[Dim | tuple[Dim, ...], Kind.parts]
+Pairs = Annotated[tuple[tuple[Dim, Dim], ...], Kind.pairs]
+Axis = Annotated[int, Kind.axis]
+Axes = Annotated[int | tuple[int, ...] | None, Kind.axes]
+Order = Annotated[tuple[int, ...] | None, Kind.order]
+Number = Annotated[Weak, Kind.number]
+Seed = Annotated[Value, Kind.tensor, DType.i64]  # a number takes this dtype
