@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -27,3 +27,54 @@ X86 = "x86_64-unknown-linux-gnu"
 AVX512 = Target(X86, "x86-64-v4", "", 64, 6, 64, False)
 AVX2 = Target(X86, "x86-64-v3", "", 32, 6, 16, True)
 SSE2 = Target(X86, "x86-64", "", 16, 4, 8, True, fma=False)
+
+
+def host() -> Target:
+    """This machine."""
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    return replace(
+        _shape(llvm.get_process_triple(), {name for name, there in features.items() if there}),
+        cpu=llvm.get_host_cpu_name(),
+        features=features.flatten(),
+    )
+
+
+def named(triple: str, cpu: str = "", features: str = "") -> Target:
+    """The machine of that name; without a CPU the usual one of its kind, for x86-64 one with AVX2."""
+    architecture = triple.partition("-")[0]
+    if architecture == "x86_64" and not cpu:
+        cpu = "x86-64-v3"
+    given = {f[1:] for f in features.split(",") if f.startswith("+")}
+    dropped = {f[1:] for f in features.split(",") if f.startswith("-")}
+    return replace(_shape(triple, (_of_cpu(cpu) | given) - dropped), cpu=cpu, features=features)
+
+
+def _shape(triple: str, features: set[str]) -> Target:
+    """Vectors and tiles by what the machine has."""
+    match triple.partition("-")[0]:
+        case "x86_64" if {"avx512f", "avx512vl", "avx512bw", "avx512dq"} <= features:
+            return replace(AVX512, triple=triple)
+        case "x86_64" if {"avx2", "fma"} <= features:
+            return replace(AVX2, triple=triple)
+        case "x86_64":
+            return replace(SSE2, triple=triple, fma="fma" in features)
+        case "aarch64" | "arm64":
+            return Target(triple, vector=16, rows=6, columns=16)
+        case "wasm32" | "wasm64":
+            return Target(triple, vector=16, rows=4, columns=8, fma=False)
+        case "riscv64":
+            return Target(triple, vector=16, rows=4, columns=8)
+        case _:
+            return Target(triple, vector=16, rows=4, columns=8, fma=False)
+
+
+AVX2_CPUS = ("x86-64-v3", "haswell", "broadwell", "skylake", "alderlake", "znver1", "znver2", "znver3")
+AVX512_CPUS = ("x86-64-v4", "skylake-avx512", "cascadelake", "icelake-server", "sapphirerapids", "graniterapids", "znver4", "znver5")
+
+
+def _of_cpu(cpu: str) -> set[str]:
+    """The features that decide vectors and tiles, of the x86 CPUs known to have them."""
+    wide = {"avx512f", "avx512vl", "avx512bw", "avx512dq"} if cpu in AVX512_CPUS else set[str]()
+    return wide | ({"avx2", "fma"} if cpu in AVX2_CPUS or cpu in AVX512_CPUS else set[str]())

@@ -1,0 +1,1 @@
+"""Loop nests to LLVM text."""

@@ -1,0 +1,100 @@
+"""How LLVM spells element types, constants, and the words of an op's code."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowc.ir.data import Number
+from flowc.ir.types import DType
+
+_INTEGERS = {d: f"i{d.bits}" for d in DType if d.is_integer} | {DType.index: "i64"}
+_FLOATS = {DType.f32: "float", DType.f64: "double"}
+SCALARS = {**_INTEGERS, **_FLOATS, DType.bool: "i1"}
+STORED = {**SCALARS, DType.bool: "i8"}
+
+
+def scalar_type(dtype: DType) -> str:
+    """The type of an element in a register; a bool is one bit there."""
+    if dtype not in SCALARS:
+        raise NotImplementedError(f"native code for {dtype.value}")
+    return SCALARS[dtype]
+
+
+def stored_type(dtype: DType) -> str:
+    """The type of an element in memory."""
+    return "i8" if dtype is DType.bool else scalar_type(dtype)
+
+
+def vector_type(scalar: str, lanes: int) -> str:
+    return f"<{lanes} x {scalar}>" if lanes else scalar
+
+
+def suffix(dtype: DType, lanes: int = 0) -> str:
+    """How an intrinsic's name says the type."""
+    scalar = {"float": "f32", "double": "f64"}.get(scalar_type(dtype), scalar_type(dtype))
+    return f"v{lanes}{scalar}" if lanes else scalar
+
+
+def literal(value: Number, dtype: DType, lanes: int = 0) -> str:
+    """A constant of `dtype`, in every lane."""
+    scalar = scalar_type(dtype)
+    match dtype:
+        case DType.bool:
+            text = "true" if value else "false"
+        case DType.f32 | DType.f64:
+            text = _float(value, dtype)
+        case _:
+            text = str(int(value) - (1 << dtype.bits) if int(value) >> (dtype.bits - 1) == 1 else int(value))
+    return f"splat ({scalar} {text})" if lanes else text
+
+
+def _float(value: float, dtype: DType) -> str:
+    """In hexadecimal, as a double that holds the value exactly."""
+    rounded = struct.unpack("f", struct.pack("f", value))[0] if dtype is DType.f32 else value
+    return f"0x{struct.unpack('<Q', struct.pack('<d', rounded))[0]:016X}"
+
+
+@dataclass(frozen=True)
+class Word:
+    """A type in an op's code: `{t}` itself, `{t:0}` one of its constants, `{i:-1w}` its width less one."""
+
+    dtype: DType
+    lanes: int = 0
+
+    def __str__(self) -> str:
+        return vector_type(scalar_type(self.dtype), self.lanes)
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if spec.endswith("w"):
+            return literal(self.dtype.bits + int(spec[:-1] or 0), self.dtype, self.lanes)
+        return literal(float(spec) if self.dtype.is_float else int(spec), self.dtype, self.lanes)
+
+
+_BITS = {8: DType.i8, 16: DType.i16, 32: DType.i32, 64: DType.i64}
+
+
+def words(operand: DType, result: DType, lanes: int) -> dict[str, str | Word]:
+    """What the braces in an op's code stand for, but its operands."""
+    return {
+        "t": Word(operand, lanes), "r": Word(result, lanes), "b": Word(DType.bool, lanes), "i": Word(_BITS[operand.bits], lanes),
+        "s": suffix(operand, lanes), "rs": suffix(result, lanes),
+    }  # fmt: skip
+
+
+def steps(count: int, scalar: str = "i64", first: int = 0, by: int = 1) -> str:
+    """The constant vector first, first + by, ..."""
+    return "<" + ", ".join(f"{scalar} {first + n * by}" for n in range(count)) + ">"
+
+
+def rotation(lanes: int, by: int) -> str:
+    """The shuffle mask that moves lane n + by to lane n."""
+    return f"<{lanes} x i32> <" + ", ".join(f"i32 {(n + by) % lanes}" for n in range(lanes)) + ">"
+
+
+def widest(dtypes: Sequence[DType]) -> int:
+    """The bits of the widest element; 8 where there is none."""
+    return max((d.bits for d in dtypes), default=8)
