@@ -1,0 +1,1 @@
+"""Runs compiled graphs without the compiler; needs numpy only."""
