@@ -143,7 +143,14 @@ class Kernel(Reductions):
 
     def elementwise(self, op: Elementwise, coordinate: Coordinate, lanes: bool) -> str:
         operands = {n: self.operand(getattr(op, n), coordinate, lanes) for n in op.of_kind("operand")}
-        return self.code(op.code(), op.operands[-1].type.dtype, op.result.type.dtype, lanes, **operands)
+        operand, result, code = op.operands[-1].type.dtype, op.result.type.dtype, op.code()
+        if code:
+            return self.code(code, operand, result, lanes, **operands)
+        if not op.function:
+            raise NotImplementedError(f"native code for {op.name} of {operand.value}")
+        name = self.support.function(op, operand, self.width if lanes else 0)
+        given = ", ".join(f"{self.type(operand, lanes)} {v}" for v in operands.values())
+        return self.text.value(f"call {self.type(result, lanes)} {name}({given})")
 
     def size(self, op: SizeValue, coordinate: Coordinate, lanes: bool) -> str:
         """A size or an index as an element."""

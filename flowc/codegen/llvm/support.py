@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 
+from flowc.codegen.llvm.scalars import scalar_type, suffix, vector_type
+from flowc.codegen.llvm.software import fma_f32, fma_f64
+from flowc.codegen.text import Text
+from flowc.ir.types import DType
+from flowc.ops.elementwise import Elementwise
 from flowc.target import Target
 
 FUSED = re.compile(r"@llvm\.fma\.(v(\d+))?(f32|f64)\b")
@@ -18,8 +23,28 @@ class Support:
         self.functions: dict[str, str] = {}
 
     def line(self, line: str) -> str:
-        """A line of an op's code, with what the target lacks called by our own name."""
-        return line
+        """A line of an op's code, with fma by our own name where the target lacks it."""
+        return line if self.target.fma else FUSED.sub(self.fused, line)
+
+    def fused(self, found: re.Match[str]) -> str:
+        lanes, dtype = int(found[2] or 0), DType(found[3])
+        name = f"flow.fma.{suffix(dtype, lanes)}"
+        if dtype is DType.f32:
+            self.functions[name] = fma_f32(lanes)
+        else:
+            self.functions["flow.fma.f64"] = fma_f64()
+            if lanes:
+                self.functions[name] = each_lane("@flow.fma.f64", f"@{name}", dtype, lanes, dtype, 3)
+        return f"@{name}"
+
+    def function(self, op: Elementwise, operand: DType, lanes: int) -> str:
+        """The function an op is a call of, in lanes one that calls it for each."""
+        name = f"@flowc.{op.name}.{operand.value}"
+        self.functions[name] = op.function_text(operand)
+        if not lanes:
+            return name
+        self.functions[f"{name}.v{lanes}"] = each_lane(name, f"{name}.v{lanes}", operand, lanes, op.result.type.dtype, len(op.operands))
+        return f"{name}.v{lanes}"
 
     def fail(self) -> str:
         self.functions["flow.fail"] = FAIL
@@ -27,6 +52,20 @@ class Support:
 
     def __str__(self) -> str:
         return "\n".join(self.functions.values())
+
+
+def each_lane(scalar: str, name: str, operand: DType, lanes: int, result: DType, count: int) -> str:
+    """A function on vectors that calls the scalar one for every lane."""
+    of, to = scalar_type(operand), scalar_type(result)
+    vector, made = vector_type(of, lanes), vector_type(to, lanes)
+    t = Text(f"define internal {made} {name}({', '.join(f'{vector} %x{n}' for n in range(count))}) #0")
+    total = "poison"
+    for lane in range(lanes):
+        given = [t.value(f"extractelement {vector} %x{n}, i64 {lane}") for n in range(count)]
+        one = t.value(f"call {to} {scalar}({', '.join(f'{of} {g}' for g in given)})")
+        total = t.value(f"insertelement {made} {total}, {to} {one}, i64 {lane}")
+    t.do(f"ret {made} {total}")
+    return str(t)
 
 
 ARGUMENTS = "ptr %record, i32 %code, i32 %site, i64 %iteration, i64 %element, i64 %index, i64 %bound"
