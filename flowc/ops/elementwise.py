@@ -1,87 +1,17 @@
-"""Arithmetic, comparison and logic, elementwise: the same op on tensors and, inside kernels, on scalars."""
+"""Arithmetic, comparison, logic and conversion, elementwise: the same op on tensors and, inside kernels, on scalars."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from flowc.errors import OpError
 from flowc.ir.core import Value
-from flowc.ir.dims import Dim
 from flowc.ir.types import DType, Type
+from flowc.ops.pointwise import Code, Elementwise, integers, kind
 from flowc.ops.rounding import exact_fma
-from flowc.ops.tensor import Array, Tensor, broadcast, like, read
-
-Code = tuple[str, ...]
-
-
-class Elementwise(Tensor):
-    """`result[i] = scalar(x[i], y[i], ...)` with broadcasting.
-
-    `llvm` is the code by kind of element: f(loat), i (signed), u(nsigned), b(ool); lines
-    in order, where `{x}` is an operand, `{r0}` the result of a line, `{t}` the operands'
-    type and `{s}` its suffix in intrinsics, `{r}` and `{rs}` those of the result, `{b}` the type of
-    truth values, `{i}` the integer type as wide as `{t}`, `{i:23}` one of its constants, `{t:0}` a constant of `{t}`.
-    """
-
-    numpy: ClassVar[Callable[..., Any]]
-    llvm: ClassVar[Mapping[str, Code]] = {}
-    accepts: ClassVar[str] = "fiu"  # kinds of element
-    function: ClassVar[str] = ""  # LLVM text of `@flowc.<name>.<dtype>`, called lane by lane, where one line says too little
-
-    def infer(self) -> tuple[Type, ...]:
-        return (Type(self.result_dtype(), broadcast(*(v.type for v in self.operands))[0]),)
-
-    def result_dtype(self) -> DType:
-        return self.common_dtype(self.operands)
-
-    def common_dtype(self, values: tuple[Value, ...]) -> DType:
-        dtypes = list(dict.fromkeys(v.type.dtype for v in values))
-        if len(dtypes) != 1:
-            kinds = " and ".join(d.value for d in dtypes)
-            raise OpError(f"{self.name} of {kinds}: elements do not mix", help=f"convert one side: `... as {dtypes[0].value}`")
-        if kind(dtypes[0]) not in self.accepts:
-            wanted = " or ".join(KINDS[k] for k in self.accepts)
-            raise OpError(f"{self.name} takes {wanted}, not {dtypes[0].value}")
-        return dtypes[0]
-
-    def assumes(self) -> tuple[tuple[Dim, Dim], ...]:
-        return broadcast(*(v.type for v in self.operands))[1]
-
-    def evaluate(self, *args: Any) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(type(self).numpy(*args))
-
-    def at(self, *i: Dim) -> Value:
-        return self.rebuild(lambda v: read(v, *i)).result
-
-    def code(self) -> Code:
-        """The lines for this op's operands; empty where `scalar` says it."""
-        return self.code_for(self.operands[-1].type.dtype)
-
-    @classmethod
-    def code_for(cls, dtype: DType) -> Code:
-        return cls.llvm.get(kind(dtype), ())
-
-    def scalar(self) -> Value | None:
-        """The op on scalars as simpler ones, put in after fusion; None for a primitive."""
-        return None
-
-
-KINDS = {"f": "floats", "i": "signed integers", "u": "unsigned integers", "b": "bool"}
-
-
-def kind(dtype: DType) -> str:
-    """f, i, u or b: what instructions there are for it."""
-    if dtype.is_float:
-        return "f"
-    return "b" if dtype is DType.bool else "i" if dtype.is_signed else "u"
-
-
-def _integers(*code: str) -> dict[str, Code]:
-    return {"i": code, "u": code}
+from flowc.ops.tensor import Array
 
 
 class Add(Elementwise, name="add"):
@@ -92,7 +22,7 @@ class Add(Elementwise, name="add"):
     infix = "+"
     exact = True
     numpy = np.add
-    llvm = {"f": ("fadd {t} {x}, {y}",), **_integers("add {t} {x}, {y}")}
+    llvm = {"f": ("fadd {t} {x}, {y}",), **integers("add {t} {x}, {y}")}
 
 
 class Sub(Elementwise, name="subtract"):
@@ -103,7 +33,7 @@ class Sub(Elementwise, name="subtract"):
     infix = "-"
     exact = True
     numpy = np.subtract
-    llvm = {"f": ("fsub {t} {x}, {y}",), **_integers("sub {t} {x}, {y}")}
+    llvm = {"f": ("fsub {t} {x}, {y}",), **integers("sub {t} {x}, {y}")}
 
 
 class Mul(Elementwise, name="multiply"):
@@ -114,7 +44,7 @@ class Mul(Elementwise, name="multiply"):
     infix = "*"
     exact = True
     numpy = np.multiply
-    llvm = {"f": ("fmul {t} {x}, {y}",), **_integers("mul {t} {x}, {y}")}
+    llvm = {"f": ("fmul {t} {x}, {y}",), **integers("mul {t} {x}, {y}")}
 
 
 class Div(Elementwise, name="divide"):
@@ -130,7 +60,8 @@ class Div(Elementwise, name="divide"):
 
     def infer(self) -> tuple[Type, ...]:
         if self.x.type.dtype == self.y.type.dtype and self.x.type.dtype.is_integer:
-            raise OpError(f"/ of {self.x.type} and {self.y.type}: integers have no exact quotient", help="write // to round down, or convert: `x as f32 / y as f32`")
+            help = "write // to round down, or convert: `x as f32 / y as f32`"
+            raise OpError(f"/ of {self.x.type} and {self.y.type}: integers have no exact quotient", help=help)
         return super().infer()
 
 
@@ -141,7 +72,7 @@ class Neg(Elementwise, name="negative"):
     aliases = ("neg",)
     exact = True
     numpy = np.negative
-    llvm = {"f": ("fneg {t} {x}",), **_integers("sub {t} {t:0}, {x}")}
+    llvm = {"f": ("fneg {t} {x}",), **integers("sub {t} {t:0}, {x}")}
 
 
 class Abs(Elementwise, name="abs"):
@@ -177,6 +108,16 @@ class Fma(Elementwise, name="fma"):
     llvm = {"f": ("call {t} @llvm.fma.{s}({t} {x}, {t} {y}, {t} {z})",)}
 
 
+def larger(x: Array, y: Array) -> Array:
+    """np.maximum, with +0 over -0."""
+    return np.where((x == y) & (x == 0), x + y, np.maximum(x, y)) if x.dtype.kind == "f" else np.maximum(x, y)
+
+
+def smaller(x: Array, y: Array) -> Array:
+    """np.minimum, with -0 under +0."""
+    return np.where((x == y) & (x == 0), -(-x + -y), np.minimum(x, y)) if x.dtype.kind == "f" else np.minimum(x, y)
+
+
 class Maximum(Elementwise, name="maximum"):
     """The larger of the two; NaN where either is; +0 over -0."""
 
@@ -184,7 +125,7 @@ class Maximum(Elementwise, name="maximum"):
     y: Value
     exact = True
     accepts = "fiub"
-    numpy = lambda x, y: np.where((x == y) & (x == 0), x + y, np.maximum(x, y)) if x.dtype.kind == "f" else np.maximum(x, y)  # noqa: E731
+    numpy = larger
     llvm = {
         "f": ("call {t} @llvm.maximum.{s}({t} {x}, {t} {y})",),
         "i": ("call {t} @llvm.smax.{s}({t} {x}, {t} {y})",),
@@ -200,7 +141,7 @@ class Minimum(Elementwise, name="minimum"):
     y: Value
     exact = True
     accepts = "fiub"
-    numpy = lambda x, y: np.where((x == y) & (x == 0), -(-x + -y), np.minimum(x, y)) if x.dtype.kind == "f" else np.minimum(x, y)  # noqa: E731
+    numpy = smaller
     llvm = {
         "f": ("call {t} @llvm.minimum.{s}({t} {x}, {t} {y})",),
         "i": ("call {t} @llvm.smin.{s}({t} {x}, {t} {y})",),
@@ -227,7 +168,7 @@ class Equal(Compare, name="equal"):
     infix = "=="
     accepts = "fiub"
     numpy = np.equal
-    llvm = {"f": ("fcmp oeq {t} {x}, {y}",), **_integers("icmp eq {t} {x}, {y}"), "b": ("icmp eq {t} {x}, {y}",)}
+    llvm = {"f": ("fcmp oeq {t} {x}, {y}",), **integers("icmp eq {t} {x}, {y}"), "b": ("icmp eq {t} {x}, {y}",)}
 
 
 class NotEqual(Compare, name="not_equal"):
@@ -236,7 +177,7 @@ class NotEqual(Compare, name="not_equal"):
     infix = "!="
     accepts = "fiub"
     numpy = np.not_equal
-    llvm = {"f": ("fcmp une {t} {x}, {y}",), **_integers("icmp ne {t} {x}, {y}"), "b": ("xor {t} {x}, {y}",)}
+    llvm = {"f": ("fcmp une {t} {x}, {y}",), **integers("icmp ne {t} {x}, {y}"), "b": ("xor {t} {x}, {y}",)}
 
 
 class Less(Compare, name="less"):
@@ -422,6 +363,14 @@ class BitXor(Elementwise, name="bitwise_xor"):
     llvm = {k: ("xor {t} {x}, {y}",) for k in "iub"}
 
 
+def shifted_left(x: Array, y: Array) -> Array:
+    return np.left_shift(x, y & (x.dtype.itemsize * 8 - 1))
+
+
+def shifted_right(x: Array, y: Array) -> Array:
+    return np.right_shift(x, y & (x.dtype.itemsize * 8 - 1))
+
+
 class ShiftLeft(Elementwise, name="bitwise_left_shift"):
     """x shifted left by y modulo the width."""
 
@@ -429,8 +378,8 @@ class ShiftLeft(Elementwise, name="bitwise_left_shift"):
     y: Value
     accepts = "iu"
     exact = True
-    numpy = lambda x, y: np.left_shift(x, y & (x.dtype.itemsize * 8 - 1))  # noqa: E731
-    llvm = _integers("and {t} {y}, {i:-1w}", "shl {t} {x}, {r0}")
+    numpy = shifted_left
+    llvm = integers("and {t} {y}, {i:-1w}", "shl {t} {x}, {r0}")
 
 
 class ShiftRight(Elementwise, name="bitwise_right_shift"):
@@ -440,7 +389,7 @@ class ShiftRight(Elementwise, name="bitwise_right_shift"):
     y: Value
     accepts = "iu"
     exact = True
-    numpy = lambda x, y: np.right_shift(x, y & (x.dtype.itemsize * 8 - 1))  # noqa: E731
+    numpy = shifted_right
     llvm = {"i": ("and {t} {y}, {i:-1w}", "ashr {t} {x}, {r0}"), "u": ("and {t} {y}, {i:-1w}", "lshr {t} {x}, {r0}")}
 
 
@@ -452,9 +401,9 @@ class ShiftRightLogical(Elementwise, name="shift_right_logical"):
     public = False
     accepts = "iu"
     exact = True
-    llvm = _integers("and {t} {y}, {i:-1w}", "lshr {t} {x}, {r0}")
+    llvm = integers("and {t} {y}, {i:-1w}", "lshr {t} {x}, {r0}")
 
-    def evaluate(self, *args: Any) -> Array:
+    def evaluate(self, *args: Array) -> Array:
         x, y = args
         unsigned = np.asarray(x).view(f"u{np.asarray(x).dtype.itemsize}")
         return np.right_shift(unsigned, (y & (unsigned.dtype.itemsize * 8 - 1)).astype(unsigned.dtype)).view(np.asarray(x).dtype)
@@ -546,5 +495,3 @@ def shift_right(x: Value, y: Value) -> Value:
 
 def shift_right_logical(x: Value, y: Value) -> Value:
     return ShiftRightLogical(x, y).result
-
-
