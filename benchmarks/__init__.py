@@ -1,0 +1,1 @@
+"""Speed against peers, in one process and one run, as ratios."""
