@@ -461,6 +461,18 @@ def equal(x: Value, y: Value) -> Value:
     return Equal(x, y).result
 
 
+def not_equal(x: Value, y: Value) -> Value:
+    return NotEqual(x, y).result
+
+
+def greater(x: Value, y: Value) -> Value:
+    return Greater(x, y).result
+
+
+def logical_and(x: Value, y: Value) -> Value:
+    return And(x, y).result
+
+
 def where(condition: Value, x: Value, y: Value) -> Value:
     return Where(condition, x, y).result
 

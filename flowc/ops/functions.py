@@ -1,12 +1,111 @@
-"""Mathematical functions, elementwise."""
+"""Mathematical functions, elementwise; what they are on scalars is in math.py."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
 import numpy as np
 
+from flowc.errors import OpError
 from flowc.ir.core import Value
-from flowc.ops.elementwise import Elementwise, less_equal, where
-from flowc.ops.tensor import like
+from flowc.ir.types import DType
+from flowc.ops.elementwise import (
+    absolute,
+    add,
+    div,
+    equal,
+    larger,
+    less,
+    less_equal,
+    maximum,
+    minimum,
+    mul,
+    not_equal,
+    smaller,
+    sqrt,
+    where,
+)
+from flowc.ops.pointwise import Elementwise
+from flowc.ops.tensor import Array, like
+
+
+class Mathematical(Elementwise):
+    """A function with its own polynomial; `numpy` is given at least f64, whatever the operands."""
+
+    accepts = "f"
+    costly = True
+
+    def evaluate(self, *args: Any) -> Array:
+        wide = np.longdouble if args[0].dtype == np.float64 else np.float64
+        with np.errstate(all="ignore"):
+            return np.asarray(type(self).numpy(*(x.astype(wide) for x in args))).astype(args[0].dtype)
+
+    def scalar(self) -> Value:
+        return mathematics(self.name, *self.operands)
+
+
+def mathematics(name: str, *operands: Value) -> Value:
+    """The function `name` of scalars, in arithmetic; raises `OpError` where there is none."""
+    try:
+        found: Callable[..., Value] = getattr(import_module("flowc.ops.math"), name)
+    except (ImportError, AttributeError):
+        raise OpError(f"{name} has no native code yet") from None
+    return found(*operands)
+
+
+class Exp(Mathematical, name="exp"):
+    """e to the power x."""
+
+    x: Value
+    numpy = np.exp
+
+
+class Log(Mathematical, name="log"):
+    """The natural logarithm; -inf at 0, NaN below."""
+
+    x: Value
+    numpy = np.log
+
+
+class Tanh(Mathematical, name="tanh"):
+    """The hyperbolic tangent."""
+
+    x: Value
+    numpy = np.tanh
+
+
+class Sin(Mathematical, name="sin"):
+    """The sine of x in radians; NaN of infinities."""
+
+    x: Value
+    numpy = np.sin
+
+
+class Cos(Mathematical, name="cos"):
+    """The cosine of x in radians; NaN of infinities."""
+
+    x: Value
+    numpy = np.cos
+
+
+class Sigmoid(Mathematical, name="sigmoid"):
+    """1 / (1 + e^-x)"""
+
+    x: Value
+
+    @staticmethod
+    def numpy(x: Array) -> Array:
+        return 1 / (1 + np.exp(-x))
+
+
+class Erf(Mathematical, name="erf"):
+    """2 / sqrt(pi) times the integral of e^-t^2 for t from 0 to x."""
+
+    x: Value
+    numpy = np.vectorize(math.erf, otypes=[np.float64])
 
 
 class Relu(Elementwise, name="relu"):
@@ -14,8 +113,168 @@ class Relu(Elementwise, name="relu"):
 
     x: Value
     exact = True
-    numpy = lambda x: np.where(x <= 0, np.zeros_like(x), x)  # noqa: E731
+
+    @staticmethod
+    def numpy(x: Array) -> Array:
+        return np.where(x <= 0, np.zeros_like(x), x)
 
     def expand(self) -> Value:
         zero = like(self.x, 0)
         return where(less_equal(self.x, zero), zero, self.x)
+
+
+class Gelu(Elementwise, name="gelu"):
+    """x / 2 * (1 + erf(x / sqrt(2))); with "tanh" the approximation x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))."""
+
+    x: Value
+    approximate: str = "none"
+    accepts = "f"
+
+    def result_dtype(self) -> DType:
+        if self.approximate not in ("none", "tanh"):
+            raise OpError(f'gelu approximates by "none" or "tanh", not "{self.approximate}"')
+        return super().result_dtype()
+
+    def evaluate(self, *args: Any) -> Array:
+        x = args[0].astype(np.float64)
+        if self.approximate == "tanh":
+            inner = np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+        else:
+            inner = Erf.numpy(x / math.sqrt(2))
+        with np.errstate(all="ignore"):
+            return np.asarray(x / 2 * (1 + inner)).astype(args[0].dtype)
+
+    def expand(self) -> Value:
+        x, half, one = self.x, like(self.x, 0.5), like(self.x, 1)
+        if self.approximate == "tanh":
+            cubed = mul(like(x, 0.044715), mul(mul(x, x), x))
+            inner = Tanh(mul(like(x, math.sqrt(2 / math.pi)), add(x, cubed))).result
+        else:
+            inner = Erf(mul(x, like(x, math.sqrt(0.5)))).result
+        return mul(mul(x, half), add(one, inner))
+
+
+class Silu(Elementwise, name="silu"):
+    """x * sigmoid(x)"""
+
+    x: Value
+    aliases = ("swish",)
+    accepts = "f"
+
+    @staticmethod
+    def numpy(x: Array) -> Array:
+        return (x * Sigmoid.numpy(x.astype(np.float64))).astype(x.dtype)
+
+    def expand(self) -> Value:
+        return mul(self.x, Sigmoid(self.x).result)
+
+
+class Clip(Elementwise, name="clip"):
+    """min(max(x, low), high); NaN where one is; a bound may be left out."""
+
+    x: Value
+    low: Value
+    high: Value
+    accepts = "fiu"
+    exact = True
+
+    @classmethod
+    def make(cls, x: Value, low: Value | None = None, high: Value | None = None) -> Value:
+        if low is not None and high is not None:
+            return cls(x, low, high).result
+        x = x if low is None else maximum(x, low)
+        return x if high is None else minimum(x, high)
+
+    @staticmethod
+    def numpy(x: Array, low: Array, high: Array) -> Array:
+        return smaller(larger(x, low), high)
+
+    def expand(self) -> Value:
+        return minimum(maximum(self.x, self.low), self.high)
+
+
+class Square(Elementwise, name="square"):
+    """x * x"""
+
+    x: Value
+    exact = True
+    numpy = np.square
+
+    def expand(self) -> Value:
+        return mul(self.x, self.x)
+
+
+class Rsqrt(Elementwise, name="rsqrt"):
+    """1 / sqrt(x), rounded twice."""
+
+    x: Value
+    accepts = "f"
+    exact = True
+
+    @staticmethod
+    def numpy(x: Array) -> Array:
+        return np.ones_like(x) / np.sqrt(x)
+
+    def expand(self) -> Value:
+        return div(like(self.x, 1), sqrt(self.x))
+
+
+class IsNan(Elementwise, name="isnan"):
+    """Whether x is not a number."""
+
+    x: Value
+    accepts = "f"
+    exact = True
+    numpy = np.isnan
+
+    def result_dtype(self) -> DType:
+        super().result_dtype()
+        return DType.bool
+
+    def expand(self) -> Value:
+        return not_equal(self.x, self.x)
+
+
+class IsInf(Elementwise, name="isinf"):
+    """Whether x is an infinity."""
+
+    x: Value
+    accepts = "f"
+    exact = True
+    numpy = np.isinf
+
+    def result_dtype(self) -> DType:
+        super().result_dtype()
+        return DType.bool
+
+    def expand(self) -> Value:
+        return equal(absolute(self.x), like(self.x, math.inf))
+
+
+class IsFinite(Elementwise, name="isfinite"):
+    """Whether x is a number and no infinity."""
+
+    x: Value
+    accepts = "f"
+    exact = True
+    numpy = np.isfinite
+
+    def result_dtype(self) -> DType:
+        super().result_dtype()
+        return DType.bool
+
+    def expand(self) -> Value:
+        return less(absolute(self.x), like(self.x, math.inf))
+
+
+def exp(x: Value) -> Value:
+    return Exp(x).result
+
+
+def log(x: Value) -> Value:
+    return Log(x).result
+
+
+def finite(x: Value) -> Value:
+    """x, or 0 where it is an infinity or NaN."""
+    return where(IsFinite(x).result, x, like(x, 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowc.errors import OpError
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim, product
-from flowc.ir.types import Type
+from flowc.ir.types import DType, Type
 from flowc.ops.kernel import fold
 from flowc.ops.shape import reshape
 from flowc.ops.tensor import Array, Tensor, assumed_equal, broadcast, read
@@ -26,6 +26,8 @@ class MatMul(Tensor, name="matmul"):
         x, y = self.x.type, self.y.type
         if x.dtype is not y.dtype:
             raise OpError(f"matmul of {x} and {y}: elements do not mix", help=f"convert one side: `... as {x.dtype.value}`")
+        if x.dtype is DType.bool:
+            raise OpError(f"matmul of {x} and {y}: bool has no products to sum", help="convert first: `... as f32`")
         if x.rank < 2 or y.rank < 2:
             raise OpError(f"matmul takes matrices, not {x} and {y}")
         self.assumes()
@@ -55,4 +57,13 @@ class MatMul(Tensor, name="matmul"):
         *b, i_, j = i
         lone = product(self.result.type.shape) == 1  # no free axis: the lanes keep a long dot fast
         by = "lanes" if lone else "dot"
-        return fold(by, (self.x.type.shape[-1],), lambda k: (read(self.x, *b, i_, k), read(self.y, *b, k, j)))
+
+        def term(k: Dim) -> tuple[Value, Value]:
+            return read(self.x, *b, i_, k), read(self.y, *b, k, j)
+
+        return fold(by, (self.x.type.shape[-1],), term)
+
+
+def matmul(x: Value, y: Value) -> Value:
+    """x @ y, of vectors and matrices as NumPy has it."""
+    return MatMul.make(x, y)

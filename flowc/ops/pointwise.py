@@ -70,12 +70,15 @@ class Elementwise(Tensor):
         """The definition of `@flowc.<name>.<dtype>`.
 
         In `function`, `$name` is that name, `$t` the operands' type, `$i` the integer
-        type as wide, `$bits` its width, `$mantissa` the stored bits of a float's.
+        type as wide, `$last` its highest bit, `$signed` whether it has a sign; of a float `$mantissa` is the number of its
+        stored bits, `$exponents` the highest biased exponent.
         """
-        floats = {DType.f16: "half", DType.bf16: "bfloat", DType.f32: "float", DType.f64: "double"}
-        wide = f"i{dtype.bits}"
-        mantissa = {DType.f16: 10, DType.bf16: 7, DType.f32: 23, DType.f64: 52}.get(dtype, 0)
-        words = {"t": floats.get(dtype, wide), "i": wide, "bits": dtype.bits, "mantissa": mantissa}
+        names = {DType.f16: "half", DType.bf16: "bfloat", DType.f32: "float", DType.f64: "double"}
+        wide, mantissa = f"i{dtype.bits}", MANTISSA.get(dtype, 0)
+        words = {
+            "t": names.get(dtype, wide), "i": wide, "last": dtype.bits - 1, "signed": "true" if dtype.is_signed else "false",
+            "mantissa": mantissa, "exponents": (1 << (dtype.bits - 1 - mantissa)) - 1,
+        }  # fmt: skip
         return Template(cls.function).substitute(words, name=f"@flowc.{cls.name}.{dtype.value}")
 
     def scalar(self) -> Value | None:
@@ -83,6 +86,7 @@ class Elementwise(Tensor):
         return None
 
 
+MANTISSA = {DType.f16: 10, DType.bf16: 7, DType.f32: 23, DType.f64: 52}
 KINDS = {"f": "floats", "i": "signed integers", "u": "unsigned integers", "b": "bool"}
 
 
