@@ -1,0 +1,1 @@
+"""The `.flow` language: its tree, reading and formatting texts, and elaboration into the IR."""
