@@ -1,0 +1,92 @@
+"""Locks and memory that compiled calls and Python share."""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import numpy as np
+
+ALIGNMENT = 64  # bytes; of workspace and state
+
+# Each function by a prototype of its own; those of `pythonapi` itself belong to the whole process.
+_allocate = ctypes.CFUNCTYPE(ctypes.c_void_p)(("PyThread_allocate_lock", ctypes.pythonapi))
+_free = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(("PyThread_free_lock", ctypes.pythonapi))
+_acquire = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int)(("PyThread_acquire_lock", ctypes.pythonapi))
+_release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(("PyThread_release_lock", ctypes.pythonapi))
+
+
+class Lock:
+    """A lock of the interpreter's that native code takes by its `address`; waiting for it releases the GIL."""
+
+    def __init__(self) -> None:
+        self.address: int = _allocate()
+        weakref.finalize(self, _free, self.address).atexit = False
+
+    def acquire(self, wait: bool = True) -> bool:
+        """Whether it was taken."""
+        return bool(_acquire(self.address, int(wait)))
+
+    def release(self) -> None:
+        _release(self.address)
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
+
+
+class Memory:
+    """Aligned bytes."""
+
+    def __init__(self, size: int) -> None:
+        self._bytes = np.empty(size + ALIGNMENT, np.uint8)
+        start = -int(self._bytes.ctypes.data) % ALIGNMENT
+        self.bytes = self._bytes[start : start + size]
+        self.address = int(self._bytes.ctypes.data) + start
+        self.size = size
+
+
+class Workspace:
+    """Memory kept from run to run; one run uses it at a time, another in the meantime gets memory of its own.
+
+    `cell` holds what native code needs: the address of the lock, the address of the memory, its bytes.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._memory = Lock(), Memory(0)
+        self.cell = np.array([self._lock.address, self._memory.address, 0], np.uint64)
+
+    @contextmanager
+    def of(self, size: int) -> Generator[int]:
+        """The address of at least `size` bytes, for the time of a run."""
+        if size == 0:
+            yield 0
+            return
+        if not self._lock.acquire(wait=False):
+            own = Memory(size)
+            yield own.address
+            return
+        try:
+            if size > self._memory.size:
+                self._memory = Memory(0)  # gives the smaller one back before the larger is asked for
+                self.cell[1:] = self._memory.address, 0
+                self._memory = Memory(size)
+                self.cell[1:] = self._memory.address, size
+            yield self._memory.address
+        finally:
+            self._lock.release()
+
+
+class State:
+    """What a model keeps between runs; its runs take turns.  `cell` holds the address of the lock and of the memory."""
+
+    def __init__(self, size: int) -> None:
+        self.lock, self.memory = Lock(), Memory(size)
+        self.memory.bytes[:] = 0
+        self.cell = np.array([self.lock.address, self.memory.address], np.uint64)
