@@ -22,6 +22,10 @@ class Target:
         """Elements of `bits` in a vector."""
         return max(self.vector * 8 // bits, 1)
 
+    def tile_columns(self, bits: int) -> int:
+        """Columns of a register tile of elements of `bits`."""
+        return max(self.columns * 32 // bits, 1)
+
 
 X86 = "x86_64-unknown-linux-gnu"
 AVX512 = Target(X86, "x86-64-v4", "", 64, 6, 64, False)
@@ -46,6 +50,8 @@ def named(triple: str, cpu: str = "", features: str = "") -> Target:
     architecture = triple.partition("-")[0]
     if architecture == "x86_64" and not cpu:
         cpu = "x86-64-v3"
+    if architecture == "riscv64" and not cpu:
+        features = ",".join(filter(None, ("+m,+a,+f,+d,+c", features)))
     given = {f[1:] for f in features.split(",") if f.startswith("+")}
     dropped = {f[1:] for f in features.split(",") if f.startswith("-")}
     return replace(_shape(triple, (_of_cpu(cpu) | given) - dropped), cpu=cpu, features=features)

@@ -12,7 +12,7 @@ from flowc.ir.rewrite import Rewriter, Rules, block_key, key, rewrite
 from flowc.ir.types import Type, below
 from flowc.ops.define import substituted
 from flowc.ops.elementwise import Elementwise
-from flowc.ops.kernel import PAIRS, Build, Kernel, Reduce, flattened, unflattened
+from flowc.ops.kernel import LANES, PAIRS, Build, Kernel, Reduce, flattened, unflattened
 from flowc.ops.loops import Alloc, For, Load, Store
 from flowc.ops.plan import Call, View
 from flowc.ops.tensor import Read
@@ -119,6 +119,7 @@ class Tiling:
     rows: Value | None
     columns: Value
     rest: tuple[Value, ...]
+    bits: int  # of an element
 
     def height(self, most: int) -> int:
         """Rows of a tile: at most `most`, and as equal as a known count allows."""
@@ -133,11 +134,12 @@ def tiling(kernel: Kernel, target: Target) -> Tiling | None:
     if pair is None or not axes:
         return None
     column = axes[-1]
+    bits = pair[0].result.type.dtype.bits
     for x, y in (pair, pair[::-1]):
-        if step(x, column) == 0 and lane_step(y, column, target.columns) == 1:
+        if step(x, column) == 0 and lane_step(y, column, target.tile_columns(bits)) == 1:
             rows = [a for a in axes if step(y, a) == 0 and step(x, a) != 0]
             row = rows[-1] if rows else None
-            return Tiling(row, column, tuple(a for a in axes if a not in (row, column)))
+            return Tiling(row, column, tuple(a for a in axes if a not in (row, column)), bits)
     return None
 
 
@@ -190,9 +192,10 @@ def staging(target: Target) -> Callable[[Kernel], Value | None]:
                     continue
                 used = set(indices(y.at))
                 outer = tuple(dict.fromkeys(p for p in (*op.body.params, *axes[:-1]) if p in used and p is not axes[-1]))
-                wide = not at_most(axes[-1].type.below or 1, target.columns)
-                if target.packs and wide and block is op.body and step(y, dot.body.params[-1]) != target.columns:
-                    return over_panels(op, y, outer, dot.body.params, axes[-1], target.columns)
+                columns = target.tile_columns(y.result.type.dtype.bits)
+                wide = not at_most(axes[-1].type.below or 1, columns)
+                if target.packs and wide and block is op.body and step(y, dot.body.params[-1]) != columns:
+                    return over_panels(op, y, outer, dot.body.params, axes[-1], columns)
                 if stride != 1:
                     order = (*outer, *dot.body.params, axes[-1])
                     return over_copy(op, y, order, y, tuple(map(dim, order)))
@@ -322,7 +325,7 @@ class Nest:
         if any(isinstance(op, Build) and holds_dot(op) for op in kernel.body.ops):
             return self.band(kernel)
         if columnar(kernel):
-            return self.panels(kernel, self.target.columns)
+            return self.panels(kernel, max(self.target.columns, LANES))
         if not staged(kernel):
             return self.panels(kernel, CHUNK)
         ops = self.block(kernel.body) + self.stored(kernel.body.results[0], kernel.body.params)
@@ -378,9 +381,10 @@ class Nest:
         m: Dim = (tiles.rows.type.below if tiles.rows else 1) or 1
         n: Dim = tiles.columns.type.below or 1
         high = tiles.height(self.target.rows)
-        panel, band = Value(below(ceil(n, self.target.columns)), None, "panel"), Value(below(ceil(m, high)), None, "band")
-        row, column = Value(below(high), None, "r"), Value(below(self.target.columns), None, "c")
-        top, left = dim(band) * high, dim(panel) * self.target.columns
+        wide = self.target.tile_columns(tiles.bits)
+        panel, band = Value(below(ceil(n, wide)), None, "panel"), Value(below(ceil(m, high)), None, "band")
+        row, column = Value(below(high), None, "r"), Value(below(wide), None, "c")
+        top, left = dim(band) * high, dim(panel) * wide
         if tiles.rows:
             self.place[tiles.rows] = top + dim(row)
         self.place[tiles.columns] = left + dim(column)

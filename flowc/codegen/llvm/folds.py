@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flowc.codegen.llvm.frame import Frame
 from flowc.codegen.llvm.scalars import literal
 from flowc.ir.types import DType
-from flowc.ops.elementwise import Add, And, Elementwise, Equal, Fma, Greater, Less, Maximum, Minimum, Mul, NotEqual, Or
+from flowc.ops.elementwise import Add, And, Elementwise, Fma, Maximum, Minimum, Mul, Or
 from flowc.ops.kernel import start_of
 
 JOINS: dict[str, type[Elementwise]] = {
@@ -43,47 +43,61 @@ class Fold:
         return literal(-1, DType.i64) if self.name.startswith("arg") else self.start(0)[0]
 
     def take(self, k: Frame, state: State, terms: Sequence[str], index: str, lanes: bool) -> State:
-        """The state after a term, or a pair of factors, at `index`."""
+        """The state after a term, or a pair of factors, at an `index` above all before."""
         if len(terms) == 2:
             return [multiply_add(k, self.dtype, terms[0], terms[1], state[0], lanes)]
-        return self.join(k, state, [*terms, index][: len(self.parts)], lanes)
+        if len(self.parts) == 1:
+            return self.join(k, state, [*terms], lanes)
+        return self.chosen(k, self.later(k, state, terms[0], lanes), state, [*terms, index], lanes)
 
     def join(self, k: Frame, x: State, y: State, lanes: bool) -> State:
         """Both states as one, x first."""
         if len(self.parts) == 1:
             return [k.apply(JOINS[self.name], self.dtype, lanes, x=x[0], y=y[0])]
-        takes = self.better(k, x, y, lanes)
-        truth = k.type(DType.bool, lanes)
-        types = [k.type(part, lanes) for part in self.parts]
+        return self.chosen(k, self.better(k, x, y, lanes), x, y, lanes)
+
+    def chosen(self, k: Frame, takes: str, x: State, y: State, lanes: bool) -> State:
+        """y where `takes` holds, else x."""
+        truth, types = k.type(DType.bool, lanes), [k.type(part, lanes) for part in self.parts]
         return [k.text.value(f"select {truth} {takes}, {t} {b}, {t} {a}") for t, a, b in zip(types, x, y, strict=True)]
 
-    def better(self, k: Frame, x: State, y: State, lanes: bool) -> str:
-        """Where y comes before x: there is a y, and no x, or y is better, or as good with the smaller index."""
-        t, truth, i64 = k.text, k.type(DType.bool, lanes), k.type(DType.i64, lanes)
-
-        def both(a: str, b: str) -> str:
-            return t.value(f"and {truth} {a}, {b}")
-
-        def either(a: str, b: str) -> str:
-            return t.value(f"or {truth} {a}, {b}")
-
-        beats = self.compare(k, Greater if self.name == "argmax" else Less, y[0], x[0], lanes)
-        equal = self.compare(k, Equal, y[0], x[0], lanes)
+    def later(self, k: Frame, x: State, y: str, lanes: bool) -> str:
+        """Where a value that comes after those of x takes their place: there is none, or y beats it, or is the first NaN."""
+        t, truth = k.text, k.type(DType.bool, lanes)
+        beats = self.compare(k, self.beats, y, x[0], lanes)
         if self.dtype.is_float:
-            x_nan, y_nan = (self.compare(k, NotEqual, v, v, lanes) for v in (x[0], y[0]))
-            beats = either(beats, both(y_nan, t.value(f"xor {truth} {x_nan}, {literal(True, DType.bool, k.width if lanes else 0)}")))
-            equal = either(equal, both(x_nan, y_nan))
-        sooner = t.value(f"icmp ult {i64} {y[1]}, {x[1]}")  # an index of -1 is last
-        some = t.value(f"icmp sge {i64} {y[1]}, {'zeroinitializer' if lanes else '0'}")
-        first = t.value(f"icmp slt {i64} {x[1]}, {'zeroinitializer' if lanes else '0'}")
-        return both(some, either(first, either(beats, both(equal, sooner))))
+            some_nan = self.compare(k, "uno", y, x[0], lanes)
+            number = self.compare(k, "ord", x[0], x[0], lanes)
+            beats = t.value(f"and {truth} {t.value(f'or {truth} {beats}, {some_nan}')}, {number}")
+        return t.value(f"or {truth} {self.none(k, x, lanes)}, {beats}")
 
-    def compare(self, k: Frame, kind: type[Elementwise], x: str, y: str, lanes: bool) -> str:
-        dtype = DType.u8 if self.dtype is DType.bool else self.dtype
-        if self.dtype is not DType.bool:
-            return k.code(kind.code_for(dtype), dtype, DType.bool, lanes, x=x, y=y)
-        predicates: dict[type[Elementwise], str] = {Greater: "ugt", Less: "ult", Equal: "eq"}
-        return k.text.value(f"icmp {predicates[kind]} {k.type(DType.bool, lanes)} {x}, {y}")
+    def better(self, k: Frame, x: State, y: State, lanes: bool) -> str:
+        """Where y takes x's place: there is a y, and no x, or y beats it, or is as good with the smaller index."""
+        t, truth = k.text, k.type(DType.bool, lanes)
+        sooner = t.value(f"icmp slt {k.type(DType.i64, lanes)} {y[1]}, {x[1]}")
+        equal = self.compare(k, "eq", y[0], x[0], lanes)
+        if self.dtype.is_float:
+            both_nan = t.value(f"and {truth} {self.compare(k, 'uno', x[0], x[0], lanes)}, {self.compare(k, 'uno', y[0], y[0], lanes)}")
+            equal = t.value(f"or {truth} {equal}, {both_nan}")
+        tied = t.value(f"and {truth} {equal}, {sooner}")
+        takes = t.value(f"or {truth} {self.later(k, x, y[0], lanes)}, {tied}")
+        absent = self.none(k, y, lanes)
+        return t.value(f"and {truth} {takes}, {t.value(f'xor {truth} {absent}, {literal(True, DType.bool, k.width if lanes else 0)}')}")
+
+    @property
+    def beats(self) -> str:
+        return "gt" if self.name == "argmax" else "lt"
+
+    def none(self, k: Frame, state: State, lanes: bool) -> str:
+        """Where a state has seen no term."""
+        return k.text.value(f"icmp slt {k.type(DType.i64, lanes)} {state[1]}, {'zeroinitializer' if lanes else '0'}")
+
+    def compare(self, k: Frame, predicate: str, x: str, y: str, lanes: bool) -> str:
+        if self.dtype.is_float:
+            ordered = predicate if predicate in ("ord", "uno") else f"o{predicate}"
+            return k.text.value(f"fcmp {ordered} {k.type(self.dtype, lanes)} {x}, {y}")
+        sign = "" if predicate == "eq" else "s" if self.dtype.is_signed else "u"
+        return k.text.value(f"icmp {sign}{predicate} {k.type(self.dtype, lanes)} {x}, {y}")
 
 
 def multiply_add(k: Frame, dtype: DType, x: str, y: str, total: str, lanes: bool) -> str:

@@ -65,10 +65,13 @@ class Frame:
     def loop_over(self, index: Value, name: str) -> Generator[None]:
         """A loop whose index has the name."""
         old = self.around
-        self.index[index], self.depth[index] = name, 1 + max((self.depth[p] for p in old if p in self.depth), default=0)
+        self.index[index], self.depth[index] = name, 1 + self.loops_around()
         self.around = (*old, index)
         yield
         self.around = old
+
+    def loops_around(self) -> int:
+        return max((self.depth[p] for p in self.around if p in self.depth), default=0)
 
     def coordinates(self) -> Iterator[Coordinate]:
         return itertools.product(*(range(axis.count) for axis in self.tile))
@@ -166,7 +169,6 @@ class Frame:
         if self.lane_axis() in self.on.get(v, ()):
             return
         self.index[v] = self.operand(v, coordinate, False)
-        self.depth.setdefault(v, max((self.depth[p] for p in self.around if p in self.depth), default=0))
 
     def scalar(self, d: Dim, coordinate: Coordinate, lane: Dim = 0) -> str:
         """An index expression at one coordinate and lane."""

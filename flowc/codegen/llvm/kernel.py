@@ -41,13 +41,16 @@ def emit(kernels: Sequence[Func], target: Target, sites: Mapping[Op, int], linka
 
 
 def lanes_for(func: Func, target: Target) -> int:
-    """How many lanes fill a vector with the widest element computed in lanes, at most those of a register tile."""
+    """How many lanes fill a vector with the widest element computed in lanes, in a register tile with an accumulator."""
+    tiles = [op for op in walk(func.body) if isinstance(op, For) and op.kind == "tile"]
+    if tiles:
+        terms = [r for op in walk(tiles[0].body) if isinstance(op, Reduce) for r in op.body.results]
+        bits = max((r.type.dtype.bits for r in terms), default=32)
+        return min(target.lanes(bits), LANES, *(extent_int(op.body.params[-1]) for op in tiles))
     checked = {op.value for op in walk(func.body) if isinstance(op, Checked)}
     only = checked - {v for op in walk(func.body) if not isinstance(op, Checked) for v in op.operands}
     made = [r for op in walk(func.body) if isinstance(op, Load | Elementwise | SizeValue | Reduce) for r in op.results if r not in only]
-    lanes = target.lanes(max((r.type.dtype.bits for r in made), default=8))
-    tiles = [extent_int(op.body.params[-1]) for op in walk(func.body) if isinstance(op, For) and op.kind == "tile"]
-    return min(lanes, LANES, *tiles)
+    return min(target.lanes(max((r.type.dtype.bits for r in made), default=8)), LANES)
 
 
 class Kernel(Reductions):
@@ -118,6 +121,7 @@ class Kernel(Reductions):
                 raise NotImplementedError(f"native code for {op.name}")
 
     def plain(self, op: Op, coordinate: Coordinate) -> None:
+        """The op's code, where it has none yet at this coordinate."""
         on = self.depends(op)
         spot = self.project(coordinate, on)
         if isinstance(op, Constant) or op.results and (op.results[0], spot) in self.names:
@@ -135,6 +139,7 @@ class Kernel(Reductions):
                 made = self.inside(dims, coordinate, lanes)
             case Checked():
                 made = self.checked(op, coordinate, lanes)
+                self.depth[op.result] = self.loops_around()
             case Elementwise():
                 made = self.elementwise(op, coordinate, lanes)
             case _:

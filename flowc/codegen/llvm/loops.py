@@ -93,7 +93,7 @@ class Loops(Memory):
         def once(name: str, carried: list[str], masks: list[str | None], c: int = 0) -> list[str]:
             with self.scope((*self.tile, Axis(lane, len(masks), dim(base))), masks):
                 self.index[base] = name
-                self.depth[base] = 1 + max((self.depth[p] for p in self.around if p in self.depth), default=0)
+                self.depth[base] = 1 + self.loops_around()
                 return list(body(carried, c))
 
         whole = self.whole(span)
