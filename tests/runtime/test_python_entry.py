@@ -283,7 +283,7 @@ def test_runs_with_state_take_turns_on_both_ways(native: Compiler) -> None:
 
 
 def test_a_graph_with_state_needs_one(native: Compiler) -> None:
-    with pytest.raises(ValueError, match="^count has state: pass one$"):
+    with pytest.raises(ValueError, match=r"^count has state: pass one$"):
         Graph(read_signature(described(COUNT)), native(COUNT_CODE + python_entry(COUNT)))
 
 

@@ -1,0 +1,160 @@
+"""A compiled library as a model: a function for each graph, arrays for what it keeps."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flowc_runtime.abi import Failure, FlowContext, FlowError
+from flowc_runtime.call import Graph, str_of
+from flowc_runtime.convert import Array, Refused, as_array
+from flowc_runtime.dtypes import numpy_dtype, spelled
+from flowc_runtime.errors import Error, did_you_mean, explained
+from flowc_runtime.fast import fast_call
+from flowc_runtime.locks import State, Workspace
+from flowc_runtime.pool import Pool
+from flowc_runtime.signature import Description, StatePort, described
+
+
+def load(path: str | os.PathLike[str], threads: int = 0, prefix: str = "", weights: Array | None = None) -> Model:
+    """The model in a shared library that flowc compiled.
+
+    threads: how many a run uses, the caller among them; 0 is what the process may use.
+    prefix: what the library's symbols begin with; by default the name of the file.
+    weights: the bytes of the weights, for a library compiled without them inside; a 64-byte aligned array.
+    Raises FileNotFoundError, and Error for a file that is no library of flowc's.
+    """
+    file = Path(path).resolve(strict=True)
+    try:
+        library = ctypes.CDLL(str(file))
+    except OSError as error:
+        raise Error(f"{path} cannot be loaded: {error}") from None
+    stem = file.name.partition(".")[0]
+    tried = [prefix] if prefix else [stem, stem.removeprefix("lib")]
+    text = next((text for name in tried if (text := _text(library, f"{name}_signature"))), None)
+    if text is None:
+        hint = f"flowc compiled it under another name than {stem}: pass prefix=" if not prefix else f"its prefix is not {prefix}"
+        raise Error(f"{path} has no symbol {tried[0]}_signature: it is no library of flowc's, or {hint}")
+    try:
+        description = described(json.loads(text))
+    except ValueError as error:
+        raise Error(f"{path}: {error}") from None
+    pool = Pool(_address_in(library), threads) if threads != 1 and hasattr(library, "flow_pool_create") else None
+    return Model(description, _address_in(library), pool, weights)
+
+
+class Model:
+    """`model.<graph>(...)` runs a graph; `params` and `state` are the arrays it keeps, assignable by name."""
+
+    def __init__(self, description: Description, address: Callable[[str], int], pool: Pool | None, weights: Array | None) -> None:
+        if weights is None and any(graph.weights for graph in description.graphs):
+            raise Error(f"{description.prefix} was compiled without its weights: pass weights=")
+        self._weights, self._pool = weights, pool
+        state = _initialised(description, address, pool) if description.state else None
+        workspace, location = Workspace(), weights.ctypes.data if weights is not None else 0
+        self._graphs: dict[str, Callable[..., Any]] = {}
+        for signature in description.graphs:
+            graph = Graph(signature, address, pool, workspace, state, location, description.sites)
+            self._graphs[signature.name] = _native(graph, address)
+        self._name = description.prefix
+        self.params = Kept(state, [kept for kept in description.state if kept.trainable])
+        self.state = Kept(state, [kept for kept in description.state if not kept.trainable])
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        graphs = self.__dict__.get("_graphs", {})
+        if name not in graphs:
+            model = self.__dict__.get("_name")
+            raise AttributeError(f"{model} has no graph {name}{did_you_mean(name, graphs)}; graphs: {', '.join(graphs)}")
+        return graphs[name]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._graphs]
+
+    def __repr__(self) -> str:
+        return f"<flowc_runtime.Model {self._name}: {', '.join(self._graphs)}>"
+
+
+class Kept(MutableMapping[str, Array]):
+    """Arrays of the state by name: reading gives the array itself, assigning writes into it; their set is fixed."""
+
+    def __init__(self, state: State | None, ports: list[StatePort]) -> None:
+        self._state = state
+        self._ports: Mapping[str, StatePort] = {kept.port.name: kept for kept in ports}
+        self._arrays = {name: _array(state, kept) for name, kept in self._ports.items()} if state else {}
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._arrays:
+            raise KeyError(f"{name}{did_you_mean(name, self._arrays)}")
+        return self._arrays[name]
+
+    def __setitem__(self, name: str, value: object) -> None:
+        array, port = self[name], self._ports[name].port
+        try:
+            new = as_array(value, port.dtype)
+        except Refused as refused:
+            raise Error(f"{str_of(port)}: {refused}") from None
+        if new.shape != array.shape:
+            raise Error(f"{str_of(port)}: given {spelled(port.dtype, new.shape)}")
+        assert self._state is not None
+        with self._state.lock.held():
+            array[...] = new
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError(f"{name} belongs to the model and cannot be deleted")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+
+def _array(state: State, kept: StatePort) -> Array:
+    """The part of the state that holds it."""
+    shape, dtype = tuple(extent.value({}) for extent in kept.port.shape), numpy_dtype(kept.port.dtype)
+    count = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    return state.memory.bytes[kept.offset : kept.offset + count].view(dtype).reshape(shape)
+
+
+def _initialised(description: Description, address: Callable[[str], int], pool: Pool | None) -> State:
+    """A state as the initialisers of the model say."""
+    prefix, pointer = description.prefix, ctypes.c_void_p
+    state = State(ctypes.CFUNCTYPE(ctypes.c_size_t)(address(f"{prefix}_state_bytes"))())
+    size = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_int)(address(f"{prefix}_init_workspace"))(pool.threads if pool else 1)
+    error = FlowError()
+    context = FlowContext(size=ctypes.sizeof(FlowContext), pool=pool.address if pool else None, error=ctypes.addressof(error))
+    init = ctypes.CFUNCTYPE(ctypes.c_int, pointer, pointer, pointer)(address(f"{prefix}_init"))
+    with Workspace().of(size) as workspace:
+        code = init(state.memory.address, workspace, ctypes.addressof(context))
+    if code:
+        raise Error(f"{prefix}: {explained(Failure(code, error.site, error.index, error.bound), description.sites)}")
+    return state
+
+
+def _native(graph: Graph, address: Callable[[str], int]) -> Callable[..., Any]:
+    """The graph's call in native code, where the library has one."""
+    try:
+        entry = address(graph.signature.symbol + "_python")
+    except LookupError:
+        return graph
+    return fast_call(graph, entry)
+
+
+def _address_in(library: ctypes.CDLL) -> Callable[[str], int]:
+    def address(name: str) -> int:
+        if not hasattr(library, name):
+            raise LookupError(f"the library has no symbol {name}")
+        return ctypes.cast(library[name], ctypes.c_void_p).value or 0
+
+    return address
+
+
+def _text(library: ctypes.CDLL, name: str) -> str | None:
+    """The constant text under a symbol."""
+    return ctypes.string_at(ctypes.cast(library[name], ctypes.c_void_p).value or 0).decode() if hasattr(library, name) else None
