@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowc.ir.core import Block, Op, Symbol, Value
+from flowc.ir.data import Blob
 from flowc.ir.dims import Dim
 from flowc.ir.types import DType, Type, below
 
@@ -24,6 +25,18 @@ class View(Op, name="view"):
 
     buffer: Value
     offset: tuple[Dim, ...]
+    type: Type
+    level = "plan"
+
+    def infer(self) -> tuple[Type, ...]:
+        return (self.type,)
+
+
+class WeightData(Op, name="weight_data"):
+    """The elements of a constant array, which nothing writes."""
+
+    symbol: Symbol
+    blob: Blob
     type: Type
     level = "plan"
 
@@ -78,6 +91,19 @@ class SizeOf(Op, name="size_of", pure=False):
 
     def infer(self) -> tuple[Type, ...]:
         return (below(self.bound[0]),)
+
+
+class StoreSize(Op, name="store_size", pure=False):
+    """Tells the caller, in the i64 `buffer`, the size of `axis` of the result in `of`."""
+
+    size: tuple[Dim, ...]
+    of: Value
+    buffer: Value
+    axis: int
+    level = "plan"
+
+    def infer(self) -> tuple[Type, ...]:
+        return ()
 
 
 class While(Op, name="while", pure=False):

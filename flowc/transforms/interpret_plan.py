@@ -11,7 +11,7 @@ import numpy as np
 from flowc.ir.core import Block, Func, Module, Op, Value, renamed
 from flowc.ir.dims import Dim, Polynomial, Size, evaluate, substitute
 from flowc.ir.printer import sizes
-from flowc.ops.plan import CheckRange, CheckTrue, If, Launch, SizeOf, View, While
+from flowc.ops.plan import CheckRange, CheckTrue, Commit, If, Launch, SizeOf, StoreSize, View, WeightData, While
 from flowc.transforms.interpret_loops import run_kernel
 
 Array = np.ndarray[Any, Any]
@@ -34,12 +34,21 @@ class Memory:
     start: int = 0
 
 
-def run_plan(module: Module, graph: str, arrays: Sequence[Array], named: Mapping[str, int]) -> tuple[list[Array], int]:
-    """The results of a planned graph on its inputs, and how many bytes of its workspace were touched; raises `Stopped`."""
+def run_plan(
+    module: Module, graph: str, arrays: Sequence[Array], named: Mapping[str, int], state: Array | None = None
+) -> tuple[list[Array], int]:
+    """The results of a planned graph on its inputs, and how many bytes of its workspace were touched; raises `Stopped`.
+
+    `state` is the block of all states as bytes, which the run writes.
+    """
     fn = module.func(graph)
     known = {s: named[s.name] for s in sizes(fn)}
     machine = _Driver(module, known)
     *params, workspace = fn.body.params
+    if module.states:
+        block, *params = params
+        assert state is not None
+        machine.buffers[block] = Memory(state)
     outs: list[Array] = []
     for n, p in enumerate(params):
         shape = tuple(machine.number(d) for d in p.type.shape)
@@ -75,6 +84,13 @@ class _Driver:
                 source = self.buffers[buffer]
                 width = int(evaluate(buffer.type.dtype.bytes(1), {}))
                 self.buffers[op.result] = Memory(source.data, source.start + self.number(offset) * width)
+            case WeightData(_, blob):
+                self.buffers[op.result] = Memory(np.ascontiguousarray(blob.array).reshape(-1).view(np.uint8))
+            case StoreSize((size,), _, buffer):
+                memory = self.buffers[buffer]
+                memory.data[memory.start : memory.start + 8].view(np.int64)[0] = self.number(size)
+            case Commit():
+                pass
             case Launch(buffers, kernel):
                 self.launch(op, self.kernels[kernel], buffers)
             case CheckRange((low, value, *high)):

@@ -1,155 +1,185 @@
 """Scheduled calls to a plan: buffers in one arena, views, launches, loops and branches over launches.
 
-`lifetimes` and `offsets` decide; `plan` builds.  Sizes stay symbolic: a buffer
-takes the place of a dead one where it provably fits, for every size.
+`memory` says where buffers lie, `commit` when state is written; `plan` builds.
+A planned graph takes the state block where the module has states, its inputs,
+its results and the sizes found for them, and last the workspace, whose type is
+the exact peak in bytes; it returns the results and their sizes, in that order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, indices, renamed
-from flowc.ir.dims import Dim, at_most, ceil, dim, product, substitute
+from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, indices, renamed, walk
+from flowc.ir.dims import Dim, Size, at_most, ceil, dim, product
 from flowc.ir.printer import sizes
-from flowc.ir.types import Type
-from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, DynamicSize, Loop
-from flowc.ops.kernel import axes
+from flowc.ir.types import DType, Type, below
+from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, DynamicSize, Loop, StateRead, StateWrite
 from flowc.ops.loops import For, Load, Store
-from flowc.ops.plan import BYTES, Call, CheckRange, CheckTrue, If, Launch, SizeOf, View, While
+from flowc.ops.plan import BYTES, Call, CheckRange, CheckTrue, Commit, If, Launch, SizeOf, StoreSize, View, WeightData, While
+from flowc.ops.tensor import Weight
+from flowc.transforms.commit import Updates, in_place, state_offsets, updates, updates_last
+from flowc.transforms.memory import bounded, lifetimes, offsets
 
-ALIGNMENT = 64  # bytes
+PIECE = 4096  # elements of a copy that one index of its parallel loop stands for
 
 
 def plan(module: Module) -> Module:
-    """Each graph as a driver over buffers; its last parameter is the workspace, whose type is the exact peak in bytes."""
-    kernels = {f.name: f for f in module.funcs if not _is_graph(f)}
+    """Each graph as a driver over buffers."""
+    kernels = {f.name: f for f in module.funcs if not is_graph(f)}
     copies: dict[Type, Func] = {}
-    graphs = [_Planner(fn, module, copies).planned() for fn in module.funcs if _is_graph(fn)]
+    graphs = [_Planner(fn, module, kernels, copies).planned() for fn in module.funcs if is_graph(fn)]
     return replace(module, funcs=(*kernels.values(), *copies.values(), *graphs))
 
 
-def _is_graph(fn: Func) -> bool:
+def is_graph(fn: Func) -> bool:
+    """Whether a function of level loops is a graph, not a loop nest."""
     return not any(p.type.space for p in fn.body.params) and not any(isinstance(op, For) for op in fn.body.ops)
 
 
-@dataclass(frozen=True)
-class Lifetime:
-    """A buffer, its bytes, and the first and last op that touches it."""
+@dataclass
+class _Scope:
+    """A block being planned: how often each value is used in it, and which are made in it."""
 
-    buffer: Value
-    bytes: Dim
-    first: int
-    last: int
+    used: Counter[Value] = field(default_factory=Counter[Value])
+    made: set[Value] = field(default_factory=set[Value])
 
-
-def lifetimes(ops: Sequence[Op], wanted: Sequence[Value]) -> list[Lifetime]:
-    """When each buffer is in use; what a loop carries or reads from outside lives as long as the loop."""
-    first: dict[Value, int] = {}
-    last: dict[Value, int] = {}
-    clock = 0
-
-    def touch(values: Sequence[Value], now: int) -> None:
-        for v in values:
-            if isinstance(v.op, View | While):
-                touch(v.op.operands, now)
-            first.setdefault(v, now)
-            last[v] = max(now, last.get(v, 0))
-
-    def visit(ops: Sequence[Op]) -> None:
-        nonlocal clock
-        for op in ops:
-            clock += 1
-            began = dict(first)
-            touch(op.operands, clock)
-            for region in op.regions:
-                visit(region.ops)
-                touch(region.results, clock)
-            if op.regions:
-                clock += 1
-                touch([v for r in op.regions for v in r.captured if v in began or v in op.operands], clock)
-                touch(op.operands, clock)
-
-    visit(ops)
-    return [Lifetime(v, size_in_bytes(v.type), first[v], last[v]) for v in wanted if v in first]
-
-
-def size_in_bytes(type: Type) -> Dim:
-    """Rounded up to the alignment; a size known only during the run counts with its bound."""
-    return ceil(type.dtype.bytes(product(map(bounded, type.shape))), ALIGNMENT) * ALIGNMENT
-
-
-def bounded(size: Dim) -> Dim:
-    """The size with those known only during the run at their largest."""
-    return substitute(size, {v: (v.type.below or 1) - 1 for v in indices((size,))})
-
-
-def offsets(lives: Sequence[Lifetime]) -> tuple[dict[Value, Dim], Dim]:
-    """A place for each buffer: the smallest dead slot it provably fits, else one at the end."""
-    slots: list[tuple[Dim, Dim, int]] = []  # offset, bytes, last use
-    places: dict[Value, Dim] = {}
-    total: Dim = 0
-    for life in sorted(lives, key=lambda life: life.first):
-        fits = [n for n, (_, size, last) in enumerate(slots) if last < life.first and at_most(life.bytes, size)]
-        best = next((n for n in fits if all(at_most(slots[n][1], slots[m][1]) for m in fits)), fits[0] if fits else None)
-        if best is None:
-            best = len(slots)
-            slots.append((total, life.bytes, 0))
-            total = total + life.bytes
-        places[life.buffer] = slots[best][0]
-        slots[best] = (*slots[best][:2], life.last)
-    return places, total
+    @staticmethod
+    def of(block: Block) -> _Scope:
+        used = Counter(block.results)
+        for op in block.ops:
+            used.update(op.uses)
+        return _Scope(used, {v for op in block.ops for v in op.results})
 
 
 class _Planner:
     """Plan ops over buffers that have no place yet."""
 
-    def __init__(self, fn: Func, module: Module, copies: dict[Type, Func]) -> None:
-        self.fn, self.module, self.copies = fn, module, copies
+    def __init__(self, fn: Func, module: Module, kernels: Mapping[str, Func], copies: dict[Type, Func]) -> None:
+        self.fn, self.module, self.kernels, self.copies = fn, module, kernels, copies
         self.ops: list[Op] = []
-        self.place: dict[Value, Value] = {}
-        self.wanted: list[Value] = []
+        self.place: dict[Value, Value] = {}  # of each value, its buffer; of each size found during the run, its index
+        self.wanted: dict[Value, None] = {}  # buffers in the arena
+        self.scope = _Scope()
+        self.states: dict[str, Value] = {}
+        self.early = dict.fromkeys(op for op in fn.body.ops if known_at_entry(op))
 
     def planned(self) -> Func:
-        fn = self.fn
-        params = tuple(self.buffer(p) for p in fn.body.params)
-        results = fn.body.results
+        fn, results = self.fn, self.fn.body.results
+        params = tuple(map(self.buffer, fn.body.params))
+        state, views = self.state_block()
         names = fn.outputs or tuple(r.hint for r in results)
-        outs = tuple(
-            Value(r.type.within("host"), None, self.fresh(name, n)) for n, (r, name) in enumerate(zip(results, names, strict=True))
-        )
-        self.block(fn.body, first_of(results, outs))
-        for result, out in zip(results, outs, strict=True):
-            self.copied(result, out)
-        places, total = offsets(lifetimes(self.ops, self.wanted))
+        outs = tuple(Value(buffer_type(r.type), None, self.fresh(name, n)) for n, (r, name) in enumerate(zip(results, names, strict=True)))
+        found = [size for r, out in zip(results, outs, strict=True) for size in self.sizes_found(r, out)]
+        self.body(outs)
+        self.ops += [replace(size, size=tuple(map(self.index, size.size))) for size in found]
+        given = {**self.kernels, **{f.name: f for f in self.copies.values()}}
+        places, total = offsets(lifetimes(self.ops, tuple(self.wanted), given))
         arena = Value(replace(BYTES, shape=(total,)), None, "workspace")
-        views = {v: View(arena, (at,), v.type, hints=(v.hint,)).result for v, at in places.items()}
-        ops = _over(self.ops, views)
-        body = Block((*params, *outs, arena), (*size_checks(fn), *(v.op for v in views.values() if v.op), *ops), ())
-        return replace(fn, body=body, level="plan", outputs=())
+        placed = {v: View(arena, (at,), v.type, hints=(v.hint,)).result for v, at in places.items()}
+        told = tuple(v for out in outs for v in (out, *(size.buffer for size in found if size.of is out)))
+        ops = (*self.entry_checks(), *views, *(v.op for v in placed.values() if v.op), *_over(self.ops, placed))
+        return replace(fn, body=Block((*state, *params, *told, arena), ops, told), level="plan", outputs=tuple(v.hint for v in told))
+
+    # What the driver is given
 
     def fresh(self, hint: str, n: int) -> str:
         return hint if hint and all(p.hint != hint for p in self.fn.body.params) else f"out{n}"
 
+    def state_block(self) -> tuple[tuple[Value, ...], list[Op]]:
+        """The parameter that holds every state, and a view of each one this graph speaks of."""
+        if not self.module.states:
+            return (), []
+        where, total = state_offsets(self.module.states)
+        block = Value(replace(BYTES, shape=(total,)), None, "state")
+        spoken = dict.fromkeys(op.symbol for op in walk(self.fn.body) if isinstance(op, StateRead | StateWrite))
+        types = {s.name: s.type for s in self.module.states}
+        views = [View(block, (where[name],), types[name].within("host"), hints=(str(name),)) for name in spoken]
+        self.states = {name: view.result for name, view in zip(spoken, views, strict=True)}
+        return (block,), [*views]
+
+    def sizes_found(self, result: Value, out: Value) -> Iterator[StoreSize]:
+        """What tells the caller the sizes of a result that only the run knows."""
+        axes = [n for n, d in enumerate(result.type.shape) if any(indices((d,)))]
+        for axis in axes:
+            name = f"{out.hint}_size" + str(axis) * (len(axes) > 1)
+            buffer = Value(Type(DType.i64, (), "host"), None, name)
+            yield StoreSize((result.type.shape[axis],), out, buffer, axis, location=self.fn.location)
+
+    def entry_checks(self) -> tuple[Op, ...]:
+        """Each named size is in its range, and what else can be said of sizes before anything runs."""
+        called = [self.kernels[op.kernel] for op in walk(self.fn.body) if isinstance(op, Call)]
+        named = dict.fromkeys(size for fn in (self.fn, *dict.fromkeys(called)) for size in sizes(fn))
+        ranges = [range_check(size, self.fn) for size in named]
+        return (*ranges, *(self.size_check(op) for op in self.early))
+
+    # The body
+
+    def body(self, outs: Sequence[Value]) -> None:
+        """Launches for the whole graph: results in `outs`, then what is written to state."""
+        block = self.fn.body
+        self.scope = _Scope.of(block)
+        written = updates(block.ops)
+        ops = updates_last(block.ops, written) if written else block.ops
+        direct = in_place(ops, written, self.kernels)
+        into = first_of(block.results, outs) | {value: self.states[state] for value, state in direct.items()}
+        copies = list(zip(block.results, outs, strict=True))
+        committed = not written
+        for op in ops:
+            if not committed and any(r in direct for r in op.results):
+                copies, committed = self.commit(copies, written), True
+            self.op(op, into)
+        if not committed:
+            copies = self.commit(copies, written)
+        for value, out in copies:
+            self.copied(value, out)
+        for value, states in written.items():
+            for state in states:
+                self.copied(value, self.states[state])
+
+    def commit(self, copies: Sequence[tuple[Value, Value]], written: Updates) -> list[tuple[Value, Value]]:
+        """Copies all that later stores to state would change, and marks that nothing fails from here on; the copies left to do."""
+        changed = {self.states[s] for states in written.values() for s in states}
+        left: list[tuple[Value, Value]] = []
+        for value, out in copies:
+            if value in self.place and self.root(value) in changed:
+                self.copied(value, out)
+            else:
+                left.append((value, out))
+        for value, states in written.items():
+            if value in self.place and self.root(value) in changed and [self.place[value]] != [self.states[s] for s in states]:
+                kept = self.temporary(Value(value.type, None, value.hint))
+                self.copied(value, kept)
+                self.place[value] = kept
+        self.ops.append(Commit(location=self.fn.location))
+        return left
+
+    def root(self, value: Value) -> Value:
+        """The buffer that holds `value`."""
+        buffer = self.place[value]
+        while isinstance(buffer.op, View) and buffer not in self.states.values():
+            buffer = buffer.op.buffer
+        return buffer
+
+    def index(self, d: Dim) -> Dim:
+        return renamed(lambda v: self.place.get(v, v))(d)
+
     def buffer(self, value: Value) -> Value:
-        self.place[value] = Value(value.type.within("host"), None, value.hint)
+        self.place[value] = Value(buffer_type(value.type), None, value.hint)
         return self.place[value]
 
     def temporary(self, value: Value) -> Value:
         made = self.buffer(value)
-        self.wanted.append(made)
+        self.wanted[made] = None
         return made
 
-    def block(self, block: Block, into: dict[Value, Value]) -> None:
-        """Launches for the ops of `block`; results named in `into` are written there."""
-        for op in block.ops:
-            self.op(op, into)
-
     def op(self, op: Op, into: dict[Value, Value]) -> None:
-        index = renamed(lambda v: self.place.get(v, v))
+        """Launches for `op`; results named in `into` are written there."""
         match op:
             case View(source, start) if op.result not in into:
-                made = View(self.place[source], tuple(map(index, start)), op.type.within("host"), **op.common)
+                made = View(self.place[source], tuple(map(self.index, start)), buffer_type(op.result.type), **op.common)
                 self.place[op.result] = made.result
                 self.ops.append(made)
             case View():
@@ -158,16 +188,23 @@ class _Planner:
                 outs = tuple(into.get(r) or self.temporary(r) for r in op.results)
                 self.place.update(zip(op.results, outs, strict=True))
                 self.ops.append(Launch((*(self.place[v] for v in inputs), *outs), kernel, location=op.location, device=op.device))
+            case Weight(symbol, blob):
+                made = WeightData(symbol, blob, buffer_type(op.result.type), **op.common)
+                self.place[op.result] = made.result
+                self.ops.append(made)
+            case StateRead(symbol):
+                self.place[op.result] = self.states[symbol]
+            case StateWrite():
+                pass
             case Loop():
                 self.loop(op)
             case Cond():
                 self.cond(op)
             case Assert(condition, what):
                 self.ops.append(CheckTrue(self.place[condition], what, location=op.location))
-            case CheckEqual((a, b), what):
-                self.ops.append(CheckRange((index(b), index(a), index(b)), what, location=op.location))
-            case CheckAtLeast((a, low), what):
-                self.ops.append(CheckRange((index(low), index(a)), what, location=op.location))
+            case CheckEqual() | CheckAtLeast():
+                if op not in self.early:
+                    self.ops.append(self.size_check(op))
             case DynamicSize(count, bound):
                 made = SizeOf(self.place[count], bound, **op.common)
                 self.place[op.result] = made.result
@@ -175,42 +212,55 @@ class _Planner:
             case _:
                 raise NotImplementedError(f"planning {op.name}")
 
+    def size_check(self, op: Op) -> CheckRange:
+        match op:
+            case CheckEqual((a, b), what):
+                return CheckRange((self.index(b), self.index(a), self.index(b)), what, location=op.location)
+            case CheckAtLeast((a, low), what):
+                return CheckRange((self.index(low), self.index(a)), what, location=op.location)
+            case _:
+                raise TypeError(op.name)
+
     def copied_view(self, op: View, out: Value) -> None:
-        view = View(self.place[op.buffer], op.offset, op.type.within("host"))
+        view = View(self.place[op.buffer], tuple(map(self.index, op.offset)), buffer_type(op.result.type))
         self.ops.append(view)
-        self.copy(view.result, out)
+        self.place[op.result] = view.result
+        self.copied(op.result, out)
         self.place[op.result] = out
 
     def copied(self, value: Value, out: Value) -> None:
         """`value` in `out`, by a copy where it is elsewhere."""
-        if self.place[value] is not out:
-            self.copy(self.place[value], out)
-
-    def copy(self, source: Value, out: Value) -> None:
-        kernel = self.copies.get(out.type)
+        source = self.place[value]
+        if source is out:
+            return
+        type = Type(value.type.dtype, tuple(map(self.index, value.type.shape)), "host")
+        kernel = self.copies.get(type)
         if kernel is None:
-            kernel = self.copies[out.type] = copy_kernel(out.type, f"copy_{len(self.copies)}")
-        extra = tuple(dict.fromkeys(indices(out.type.shape)))
-        self.ops.append(Launch((*extra, source, out), Symbol(kernel.name)))
+            kernel = self.copies[type] = copy_kernel(type, f"copy.{len(self.copies)}")
+        extra = tuple(dict.fromkeys(indices(type.shape)))
+        self.ops.append(Launch((*extra, source, out), Symbol(kernel.name), location=self.fn.location))
 
-    def region(self, block: Block, outs: Sequence[Value] = ()) -> Block:
-        """The plan of `block`, whose results end up in `outs`, where given."""
+    # Regions
+
+    def region(self, block: Block, outs: Mapping[int, Value] | None = None) -> Block:
+        """The plan of `block`; its results numbered in `outs` end up there."""
         outer, self.ops = self.ops, []
-        kept = dict(self.place)
-        self.block(block, first_of(block.results, outs))
-        for result, out in zip(block.results, outs, strict=False):
-            self.copied(result, out)
+        kept, around = dict(self.place), self.scope
+        self.scope = _Scope.of(block)
+        pairs = [(block.results[n], out) for n, out in (outs or {}).items()]
+        into = first_of([value for value, _ in pairs], [out for _, out in pairs])
+        for op in block.ops:
+            self.op(op, into)
+        for value, out in pairs:
+            self.copied(value, out)
         made, self.ops = tuple(self.ops), outer
         results = tuple(self.place[r] for r in block.results)
-        self.place = kept
+        self.place, self.scope = kept, around
         return Block((), made, results)
 
     def loop(self, op: Loop) -> None:
-        """Two buffers per carried value: a round reads one, writes the other, and yields them swapped."""
-        pairs = [
-            (self.temporary(Value(v.type, None, r.hint or "carried")), self.temporary(Value(v.type, None, f"{r.hint or 'carried'}.next")))
-            for v, r in zip(op.init, op.results, strict=True)
-        ]
+        """Two buffers per carried value: a round reads one, writes the other, and hands them on swapped."""
+        pairs = [self.pair(v, r) for v, r in zip(op.init, op.results, strict=True)]
         for value, (now, _) in zip(op.init, pairs, strict=True):
             self.copied(value, now)
         carried = tuple(b for pair in pairs for b in pair)
@@ -222,42 +272,86 @@ class _Planner:
         self.place.update(zip(op.condition.params, asks[::2], strict=True))
         condition = self.region(op.condition)
         self.place.update(zip(op.body.params, does[::2], strict=True))
-        body = self.region(op.body, does[1::2])
-        swapped = tuple(b for now, spare in zip(does[::2], does[1::2], strict=True) for b in (spare, now))
+        handed = handed_on(op.body)
+        spares = {n: does[2 * n + 1] for n in range(len(op.init)) if n not in handed}
+        body = self.region(op.body, spares)
+        following = next_pairs(does, handed)
+        limit = tuple(map(self.index, op.limit))
         made = While(
-            carried, op.limit, "the loop reaches its limit", replace(condition, params=asks), Block(does, body.ops, swapped), **op.common
+            carried, limit, "the loop reaches its limit", replace(condition, params=asks), Block(does, body.ops, following), **op.common
         )
         self.ops.append(made)
         self.place.update(zip(op.results, made.results[::2], strict=True))
+
+    def pair(self, first: Value, result: Value) -> tuple[Value, Value]:
+        """The buffers of a carried value; the first value's own is one of them where nothing else needs it."""
+        name = result.hint or "carried"
+        spare = self.temporary(Value(first.type, None, f"{name}.next"))
+        own = self.place[first]
+        if isinstance(first.op, Call) and own in self.wanted and self.scope.used[first] == 1 and first in self.scope.made:
+            return own, spare
+        return self.temporary(Value(first.type, None, name)), spare
 
     def cond(self, op: Cond) -> None:
         """Both sides write the same buffers."""
         outs = [self.temporary(r) for r in op.results]
         which = self.place[op.which]
-        sides = [self.region(side, outs) for side in (op.then, op.orelse)]
+        sides = [self.region(side, dict(enumerate(outs))) for side in (op.then, op.orelse)]
         self.ops.append(If(which, *(replace(s, results=()) for s in sides), **op.common))
         self.place.update(zip(op.results, outs, strict=True))
 
 
-def size_checks(fn: Func) -> tuple[Op, ...]:
-    """Each named size is in its range."""
-    return tuple(
-        CheckRange((s.low, dim(s)) if s.high is None else (s.low, dim(s), s.high), s.name, location=fn.location) for s in sizes(fn)
-    )
+def handed_on(body: Block) -> dict[int, int]:
+    """The results of a loop's body that are carried values as they came, each one once, by result and carried number."""
+    number = {p: n for n, p in enumerate(body.params)}
+    found: dict[int, int] = {}
+    for n, result in enumerate(body.results):
+        if result in number and number[result] not in found.values():
+            found[n] = number[result]
+    return found
+
+
+def next_pairs(carried: Sequence[Value], handed: Mapping[int, int]) -> tuple[Value, ...]:
+    """The buffers a round hands on: each value where it is, beside one that is free."""
+    count = len(carried) // 2
+    values = [carried[2 * handed[n]] if n in handed else carried[2 * n + 1] for n in range(count)]
+    left = [b for b in carried if b not in values]
+    found: list[Value] = []
+    for n, value in enumerate(values):
+        own = [b for b in carried[2 * n : 2 * n + 2] if b in left]
+        free = own or [b for b in left if b.type == value.type]
+        left.remove(free[0])
+        found += [value, free[0]]
+    return tuple(found)
+
+
+def known_at_entry(op: Op) -> bool:
+    """Whether the op is a check of sizes alone."""
+    return isinstance(op, CheckEqual | CheckAtLeast) and not any(indices(op.dims))
+
+
+def range_check(size: Size, fn: Func) -> CheckRange:
+    limits = (size.low, dim(size)) if size.high is None else (size.low, dim(size), size.high)
+    return CheckRange(limits, f"{size.name} in {size.low}..{'' if size.high is None else size.high}", location=fn.location)
+
+
+def buffer_type(type: Type) -> Type:
+    """The buffer of a value; sizes known only during the run are at their bound."""
+    return Type(type.dtype, tuple(map(bounded, type.shape)), "host")
 
 
 def copy_kernel(type: Type, name: str) -> Func:
-    """A loop nest that copies a buffer."""
+    """A loop nest that copies a buffer, in pieces shared by the tasks."""
     extra = tuple(dict.fromkeys(indices(type.shape)))
-    source, out = Value(type, None, "in"), Value(type, None, "out")
-    index = axes(type.shape) or axes((1,))
-    at = tuple(map(dim, index)) if type.shape else ()
+    total = product(type.shape)
+    source, out = (Value(Type(type.dtype, (total,), "host"), None, hint) for hint in ("in", "out"))
+    whole = at_most(total, PIECE)
+    piece = Value(below(1 if whole else ceil(total, PIECE)), None, "piece")
+    lane = Value(below(total if whole else PIECE), None, "i")
+    at = (dim(piece) * PIECE + dim(lane),)
     load = Load(source, at)
-    ops: list[Op] = [load, Store(load.result, out, at)]
-    for n, i in reversed([*enumerate(index)]):
-        kind = "vector" if n == len(index) - 1 and n else "serial" if n else "parallel"
-        ops = [For((i.type.below or 0,) if kind == "vector" else (), kind, Block((i,), tuple(ops), ()))]
-    return Func(name, Block((*extra, source, out), tuple(ops), ()), (), "loops")
+    copy = For((total - dim(piece) * PIECE,), "vector", Block((lane,), (load, Store(load.result, out, at)), ()))
+    return Func(name, Block((*extra, source, out), (For((), "parallel", Block((piece,), (copy,), ())),), ()), (), "loops")
 
 
 def first_of(values: Sequence[Value], outs: Sequence[Value]) -> dict[Value, Value]:
