@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import Annotated
 
+from flowc.errors import OpError
 from flowc.ir.core import Value
-from flowc.ir.dims import Dim, Polynomial
+from flowc.ir.dims import Dim, Polynomial, show
 from flowc.ir.types import DType
 
 Weak = bool | int | float | Polynomial  # a number without a dtype, which takes that of what it meets; a size is a `Polynomial`
@@ -39,3 +40,10 @@ Axes = Annotated[int | tuple[int, ...] | None, Kind.axes]
 Order = Annotated[tuple[int, ...] | None, Kind.order]
 Number = Annotated[Weak, Kind.number]
 Seed = Annotated[Value, Kind.tensor, DType.i64]  # a number takes this dtype
+
+
+def fixed(x: Weak, name: str) -> float:
+    """The number an attribute of the built-in `name` is; raises `OpError` where it is a size that is not known yet."""
+    if isinstance(x, Polynomial):
+        raise OpError(f"{name} takes a number here, not the size {show(x)}")
+    return float(x)

@@ -7,20 +7,18 @@ which is a `Polynomial`), a text, a dtype, None, or a list of these.
 from __future__ import annotations
 
 import inspect
-import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from flowc import ops
 from flowc.errors import OpError, did_you_mean
-from flowc.ir.core import COMMON, OPS, Value
+from flowc.ir.core import COMMON, Value
 from flowc.ir.dims import Dim, Polynomial, show
-from flowc.ir.types import DType
+from flowc.ir.types import DType, Type
 from flowc.ops.arguments import Kind, Weak
+from flowc.ops.catalog import catalog
 from flowc.ops.literal import listed, literal, settled, weak_dtype, weak_text
 from flowc.ops.tensor import BuiltIn, Function, SizeValue, Tensor, number
 
@@ -52,9 +50,7 @@ class Parameter:
 @cache
 def built_ins() -> Mapping[str, type[BuiltIn]]:
     """Every built-in function by name and alias, in order of name."""
-    for module in pkgutil.iter_modules(ops.__path__, ops.__name__ + "."):
-        import_module(module.name)
-    found = [op for op in OPS.values() if issubclass(op, Tensor) and op.public]
+    found = [op for op in catalog().values() if issubclass(op, Tensor) and op.public]
     named = {name: cls for cls in (*found, *Function.__subclasses__()) for name in (cls.name, *cls.aliases)}
     return MappingProxyType(dict(sorted(named.items())))
 
@@ -116,6 +112,15 @@ def call(cls: type[BuiltIn], positional: Sequence[Argument], keyword: Mapping[st
     converted = {name: _converted(cls, p, *bound[name]) for name, p in given.items()}
     operands = _operands(cls, given, bound, converted)
     return cls.make(**{**converted, **operands})
+
+
+def initialiser(
+    cls: type[BuiltIn], positional: Sequence[Argument], keyword: Mapping[str, Argument], type: Type
+) -> Value | Dim | tuple[Value, ...]:
+    """The built-in's result where a param of `type` begins with it: a shape and a dtype that are left out are those of `type`."""
+    declared: dict[str, Argument] = {"shape": type.shape, "dtype": type.dtype}
+    left_out = [p.name for n, p in enumerate(parameters(cls)) if n >= len(positional) and p.name not in keyword]
+    return call(cls, positional, {**keyword, **{name: declared[name] for name in left_out if name in declared}})
 
 
 Bound = dict[str, tuple[Argument, Place]]  # arguments by formal, and how each was given
@@ -380,7 +385,7 @@ def _formal_text(p: Parameter) -> str:
 def _default_text(p: Parameter) -> str:
     match p.default:
         case None:
-            return {Kind.axes: "all", Kind.order: "reversed"}.get(p.kind, "none")
+            return {Kind.axes: "all", Kind.axis: "all", Kind.order: "reversed"}.get(p.kind, "none")
         case bool():
             return weak_text(p.default)
         case str():
@@ -388,7 +393,7 @@ def _default_text(p: Parameter) -> str:
         case DType():
             return p.default.value
         case _:
-            return str(p.default)
+            return str(p.default).replace("e-0", "e-")
 
 
 def reference(cls: type[BuiltIn]) -> str:

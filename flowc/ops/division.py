@@ -106,6 +106,7 @@ class Fmod(Elementwise, name="fmod"):
 
     x: Value
     y: Value
+    public = False
     accepts = "f"
     exact = True
     numpy = np.fmod

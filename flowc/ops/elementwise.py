@@ -469,6 +469,10 @@ def greater(x: Value, y: Value) -> Value:
     return Greater(x, y).result
 
 
+def greater_equal(x: Value, y: Value) -> Value:
+    return GreaterEqual(x, y).result
+
+
 def logical_and(x: Value, y: Value) -> Value:
     return And(x, y).result
 

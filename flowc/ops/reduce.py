@@ -10,7 +10,7 @@ from flowc.errors import OpError
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim, at_least, dim, product
 from flowc.ir.types import DType, Type
-from flowc.ops.arguments import Axes, Axis
+from flowc.ops.arguments import Axes, Axis, Number, fixed
 from flowc.ops.elementwise import add, cast, div, mul, not_equal, sqrt, sub
 from flowc.ops.functions import exp, finite, log
 from flowc.ops.kernel import Checked, fold
@@ -281,9 +281,9 @@ class Var(OfFloats, name="var"):
     correction: float = 0.0
 
     @classmethod
-    def make(cls, x: Value, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Value:
+    def make(cls, x: Value, axis: Axes = None, correction: Number = 0, keepdims: bool = False) -> Value:
         axes = axes_of(axis, x.type)
-        return kept(cls(x, axes, float(correction)).result, x, axes, keepdims)
+        return kept(cls(x, axes, fixed(correction, cls.name)).result, x, axes, keepdims)
 
     def evaluate(self, x: Array) -> Array:
         wide = x.astype(np.float64)
@@ -305,9 +305,9 @@ class Std(OfFloats, name="std"):
     correction: float = 0.0
 
     @classmethod
-    def make(cls, x: Value, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Value:
+    def make(cls, x: Value, axis: Axes = None, correction: Number = 0, keepdims: bool = False) -> Value:
         axes = axes_of(axis, x.type)
-        return kept(cls(x, axes, float(correction)).result, x, axes, keepdims)
+        return kept(cls(x, axes, fixed(correction, cls.name)).result, x, axes, keepdims)
 
     def evaluate(self, x: Array) -> Array:
         wide = x.astype(np.float64)

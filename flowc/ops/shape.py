@@ -10,9 +10,9 @@ from flowc.errors import OpError
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim, product, show
 from flowc.ir.types import Type
-from flowc.ops.arguments import Order, Shape
+from flowc.ops.arguments import Axes, Axis, Order, Shape
 from flowc.ops.kernel import flattened, unflattened
-from flowc.ops.tensor import Array, Tensor, assumed_equal, read
+from flowc.ops.tensor import Array, Function, Tensor, assumed_equal, read
 
 
 class Transpose(Tensor, name="transpose"):
@@ -110,6 +110,66 @@ class BroadcastTo(Tensor, name="broadcast_to"):
 
     def at(self, *i: Dim) -> Value:
         return read(self.x, *i)
+
+
+def broadcast_to(x: Value, shape: Sequence[Dim]) -> Value:
+    """x repeated to a shape."""
+    return x if x.type.shape == tuple(shape) else BroadcastTo(x, tuple(shape)).result
+
+
+class Expand(Function, name="expand"):
+    """x repeated to a shape, in which -1 keeps an axis's size."""
+
+    @classmethod
+    def make(cls, x: Value, shape: Shape) -> Value:
+        own = (None,) * (len(shape) - x.type.rank) + x.type.shape
+        if any(d == -1 and n is None for d, n in zip(shape, own, strict=False)):
+            raise OpError(f"{x.type} has no axis whose size -1 keeps")
+        return broadcast_to(x, [n if d == -1 and n is not None else d for d, n in zip(shape, own, strict=False)])
+
+
+class Squeeze(Function, name="squeeze"):
+    """x without axes of length 1: those of `axis`, or all that have it."""
+
+    @classmethod
+    def make(cls, x: Value, axis: Axes = None) -> Value:
+        if axis is None:
+            return reshape(x, [n for n in x.type.shape if n != 1])
+        axes = [axis_of(a, x.type) for a in ((axis,) if isinstance(axis, int) else axis)]
+        for a in axes:
+            if x.type.shape[a] != 1:
+                raise OpError(f"axis {a} of {x.type} has {show(x.type.shape[a])} elements, not 1")
+        return reshape(x, [n for a, n in enumerate(x.type.shape) if a not in axes])
+
+
+class Unsqueeze(Function, name="unsqueeze"):
+    """x with new axes of length 1, which are `axis` of the result."""
+
+    aliases = ("expand_dims",)
+
+    @classmethod
+    def make(cls, x: Value, axis: Axes) -> Value:
+        named = (axis,) if isinstance(axis, int) else axis or ()
+        wide = Type(x.type.dtype, (1,) * (x.type.rank + len(named)))
+        new = [axis_of(a, wide) for a in named]
+        own = iter(x.type.shape)
+        return reshape(x, [1 if a in new else next(own) for a in range(wide.rank)])
+
+
+class Size(Function, name="size"):
+    """The number of elements of x, or of an axis: a number without a dtype."""
+
+    @classmethod
+    def make(cls, x: Value, axis: Axis | None = None) -> Dim:
+        return product(x.type.shape) if axis is None else x.type.shape[axis_of(axis, x.type)]
+
+
+class Rank(Function, name="rank"):
+    """The number of axes of x: a number without a dtype."""
+
+    @classmethod
+    def make(cls, x: Value) -> Dim:
+        return x.type.rank
 
 
 def axis_of(axis: int, type: Type) -> int:
