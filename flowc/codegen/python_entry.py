@@ -14,6 +14,7 @@ from flowc.ir.types import DType
 from flowc_runtime import fast
 from flowc_runtime.locks import ALIGNMENT
 
+EXACT = 1 << 53  # a double holds all integers up to it
 RELEASING = 4096  # operations from which a run lets other Python threads run
 
 _STORED = {
@@ -53,8 +54,8 @@ class _Entry:
 
     def call(self) -> None:
         t, signature = self.text, self.signature
-        self.require("icmp eq ptr %names, null")
-        self.require(f"icmp eq i64 %count, {len(signature.inputs)}")
+        (given,) = t.when(t.value("icmp ne ptr %names, null"), ("i64",), ("%count",), self.named)
+        self.require(f"icmp eq i64 {given}, {len(signature.inputs)}")
         arguments = [self.load("ptr", "%arguments", 8 * n) for n in range(len(signature.inputs))]
         inputs = [self.input(n, port, arguments[n]) for n, port in enumerate(signature.inputs)]
         self.sizes(arguments)
@@ -72,6 +73,23 @@ class _Entry:
 
     # Reading what was given
 
+    def named(self) -> list[str]:
+        """The number of all arguments, where those given by name follow in the order of the inputs."""
+        t, inputs = self.text, len(self.signature.inputs)
+        total = t.value(f"add i64 %count, {self.load('i64', '%names', fast.LENGTH)}")
+        self.require(f"icmp eq i64 {total}, {inputs}")
+        items = t.value(f"getelementptr i8, ptr %names, i64 {self.slot('items', 'i64')}")
+        for n in range(inputs):
+            place = t.value(f"sub i64 {n}, %count")
+
+            def same(place: str = place, n: int = n) -> tuple[()]:
+                name = self.load("ptr", t.value(f"getelementptr ptr, ptr {items}, i64 {place}"), 0)
+                self.require(f"icmp eq ptr {name}, {self.place(fast.input_slot(n) + 2)}")
+                return ()
+
+            t.when(t.value(f"icmp sge i64 {place}, 0"), (), (), same)
+        return [total]
+
     def input(self, n: int, port: Port, argument: str) -> str:
         """The argument of the C function for input `n`."""
         if not port.shape:
@@ -83,8 +101,13 @@ class _Entry:
         t, type = self.text, _STORED[dtype]
         given, done = self.load("ptr", argument, fast.TYPE), t.name("read")
         cases = [(self.place(fast.input_slot(n) + 1), lambda: self.load(type, argument, fast.SCALAR))]
-        if own := _python_type(dtype):
-            cases.append((self.slot(own), lambda: self.python_number(dtype, argument)))
+        if dtype is DType.bool:
+            cases.append((self.slot("bool"), lambda: self.python_bool(argument)))
+        if dtype in (DType.f32, DType.f64):
+            cases.append((self.slot("float"), lambda: self.rounded(self.load("double", argument, fast.SCALAR), dtype)))
+            cases.append((self.slot("int"), lambda: self.rounded(self.exact(argument), dtype)))
+        if dtype.is_integer:
+            cases.append((self.slot("int"), lambda: self.narrowed(dtype, argument)))
         taken: list[tuple[str, str]] = []
         for type_object, value in cases:
             inside, other = t.name("is"), t.name("else")
@@ -98,24 +121,32 @@ class _Entry:
         t.at(done)
         return t.value(f"phi {type} {', '.join(f'[ {value}, %{label} ]' for value, label in taken)}")
 
-    def python_number(self, dtype: DType, argument: str) -> str:
-        """The value of a `bool`, `float` or `int`, which must fit."""
-        t, type = self.text, _STORED[dtype]
-        if dtype is DType.bool:
-            true = t.value(f"icmp eq ptr {argument}, {self.slot('True')}")
-            return t.value(f"zext i1 {true} to i8")
-        if dtype.is_float:
-            value = self.load("double", argument, fast.SCALAR)
-            return t.value(f"fptrunc double {value} to float") if dtype is DType.f32 else value
-        beyond = t.reserve("i32")
+    def python_bool(self, argument: str) -> str:
+        true = self.text.value(f"icmp eq ptr {argument}, {self.slot('True')}")
+        return self.text.value(f"zext i1 {true} to i8")
+
+    def python_int(self, low: int, high: int, argument: str) -> str:
+        """The value of an `int` from `low` to `high`, as i64."""
+        beyond = self.text.reserve("i32")
         wide = self.ask("i64", "PyLong_AsLongLongAndOverflow", f"ptr {argument}", f"ptr {beyond}")
         self.require(f"icmp eq i32 {self.load('i32', beyond, 0)}, 0")
-        low, high = dtype.limits()
-        if dtype is not DType.i64:
+        if low > -(1 << 63):
             self.require(f"icmp sge i64 {wide}, {low}")
-        if dtype.bits < 64:
+        if high < (1 << 63) - 1:
             self.require(f"icmp sle i64 {wide}, {high}")
-        return wide if dtype.bits == 64 else t.value(f"trunc i64 {wide} to {type}")
+        return wide
+
+    def exact(self, argument: str) -> str:
+        """The value of an `int` that a double holds."""
+        return self.text.value(f"sitofp i64 {self.python_int(-EXACT, EXACT, argument)} to double")
+
+    def narrowed(self, dtype: DType, argument: str) -> str:
+        wide = self.python_int(*dtype.limits(), argument)
+        return wide if dtype.bits == 64 else self.text.value(f"trunc i64 {wide} to {_STORED[dtype]}")
+
+    def rounded(self, number: str, dtype: DType) -> str:
+        """A double, rounded once."""
+        return self.text.value(f"fptrunc double {number} to float") if dtype is DType.f32 else number
 
     def array(self, n: int, rank: int, argument: str) -> str:
         """The address of the elements of a plain ndarray of that rank, contiguous and aligned."""
@@ -331,10 +362,3 @@ class _Entry:
 
 
 _ALIGNMENT = {"ptr": 8, "i64": 8, "double": 8, "i32": 4, "float": 4, "i16": 2, "i8": 1}
-
-
-def _python_type(dtype: DType) -> str:
-    """The Python type whose values an element can take as they are, "" for none."""
-    if dtype is DType.bool:
-        return "bool"
-    return "int" if dtype.is_integer else "float" if dtype in (DType.f32, DType.f64) else ""

@@ -2,7 +2,7 @@
 
 Compiled code holds a CPython function for each graph (METH_FASTCALL | METH_KEYWORDS).  Its `self` is a table of addresses:
 what it needs of the interpreter, of NumPy and of the graph; so the code itself names nothing outside.  What the native call
-does not take (other dtypes, strides, keywords, `out=`, a failing check) it hands to the graph's own `__call__`.
+does not take (other dtypes, strides, keywords in another order, `out=`, a failing check) it hands to the graph's own `__call__`.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ _NUMPY = {"PyArray_Scalar": 60, "PyArray_NewFromDescr": 94}
 _OBJECTS: dict[str, object] = {
     "None": None, "True": True, "bool": bool, "int": int, "float": float, "ndarray": np.ndarray, "tuple_new": vars(tuple)["__new__"],
 }  # fmt: skip
-_GRAPH = ("workspace", "state", "weights", "pool", "threads", "slow", "fail", "failure_format", "result")
+_GRAPH = ("workspace", "state", "weights", "pool", "threads", "slow", "fail", "failure_format", "result", "items")
 
-# The places of the table; after them two for each input (its dtype and its scalar type), then one for each output.
+# The places of the table; after them three for each input (its dtype, its scalar type, its name), then one for each output.
 SLOTS = {name: place for place, name in enumerate([*_GRAPH, *_OBJECTS, *_PYTHON, *_NUMPY])}
 
-# Bytes from the start of an object of CPython, of an ndarray, of a NumPy scalar or a float.
-TYPE, DATA, RANK, SHAPE, DTYPE, FLAGS, SCALAR = 8, 16, 24, 32, 56, 64, 16
+# Bytes from the start of an object of CPython, of an ndarray, of a NumPy scalar or a float, of a tuple.
+TYPE, DATA, RANK, SHAPE, DTYPE, FLAGS, SCALAR, LENGTH = 8, 16, 24, 32, 56, 64, 16, 16
 CONTIGUOUS_ALIGNED = 0x101
 CONTEXT_BYTES = ctypes.sizeof(FlowContext)
 
 
 def input_slot(n: int) -> int:
-    """The place of an input's dtype; the one after it has the scalar type."""
-    return len(SLOTS) + 2 * n
+    """The place of an input's dtype; those after it have the scalar type and the name."""
+    return len(SLOTS) + 3 * n
 
 
 def output_slot(inputs: int, n: int) -> int:
     """The place of an output's dtype."""
-    return len(SLOTS) + 2 * inputs + n
+    return len(SLOTS) + 3 * inputs + n
 
 
 class Table(np.ndarray[Any, np.dtype[np.uint64]]):
@@ -89,13 +89,15 @@ def fast_call(graph: Graph, entry: int) -> Callable[..., Any]:
         "fail": id(fail),
         "failure_format": ctypes.addressof(text),
         "result": id(result),
+        "items": tuple.__basicsize__,
     }
     addresses = own | {name: id(found) for name, found in _OBJECTS.items()} | _functions()
-    types = [address for dtype in inputs for address in (id(dtype), id(dtype.type))] + [id(dtype) for dtype in outputs]
-    table = np.array([*(addresses[name] for name in SLOTS), *types], np.uint64).view(Table)
+    names = [sys.intern(port.name) for port in signature.inputs]  # what a call site writes is interned, too
+    types = [address for dtype, name in zip(inputs, names, strict=True) for address in (id(dtype), id(dtype.type), id(name))]
+    table = np.array([*(addresses[name] for name in SLOTS), *types, *map(id, outputs)], np.uint64).view(Table)
     doc = ", ".join(port.name for port in signature.inputs)
     definition = _MethodDef(signature.name.encode(), entry, _METH_FASTCALL_KEYWORDS, f"{signature.name}({doc})".encode())
-    table.kept = (graph, slow, fail, text, result, inputs, outputs, definition)
+    table.kept = (graph, slow, fail, text, result, inputs, outputs, names, definition)
     return _new_function(ctypes.addressof(definition), table, "flowc")
 
 
@@ -103,8 +105,8 @@ def layout_holds() -> bool:
     """Whether objects of this interpreter and this NumPy lie in memory as the native call reads them."""
     if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED") or object.__basicsize__ != DATA:
         return False
-    array, scalar = np.zeros((2, 3), np.float32)[:, :2], np.float32(1.5)
-    at, shape = id(array), ctypes.c_int64 * 2
+    array, scalar, names = np.zeros((2, 3), np.float32)[:, :2], np.float32(1.5), ("x", "y")
+    at, shape, number = id(array), ctypes.c_int64 * 2, float(scalar)
     return (
         ctypes.c_void_p.from_address(at + TYPE).value == id(np.ndarray)
         and ctypes.c_void_p.from_address(at + DATA).value == array.ctypes.data
@@ -113,7 +115,9 @@ def layout_holds() -> bool:
         and ctypes.c_void_p.from_address(at + DTYPE).value == id(array.dtype)
         and ctypes.c_int.from_address(at + FLAGS).value == array.flags.num
         and ctypes.c_float.from_address(id(scalar) + SCALAR).value == scalar
-        and ctypes.c_double.from_address(id(0.1) + SCALAR).value == 0.1
+        and ctypes.c_double.from_address(id(number) + SCALAR).value == number
+        and ctypes.c_ssize_t.from_address(id(names) + LENGTH).value == 2
+        and ctypes.c_void_p.from_address(id(names) + tuple.__basicsize__).value == id(names[0])
     )
 
 

@@ -105,8 +105,16 @@ def test_every_size_of_the_range_runs(call: Callable[..., Any], size: int) -> No
 
 
 def test_inputs_may_be_named_lists_and_strided(call: Callable[..., Any]) -> None:
-    for y in (call(a=3.0, x=X), call(X, a=3.0), call([0, 1, 2, 3], 3), call(np.repeat(X, 2)[::2], 3.0), call(X.astype(">f4"), 3.0)):
+    named = (call(a=3.0, x=X), call(x=X, a=3.0), call(X, a=3))
+    for y in (*named, call([0, 1, 2, 3], 3), call(np.repeat(X, 2)[::2], 3.0), call(X.astype(">f4"), 3.0)):
         np.testing.assert_array_equal(y, X * 3)
+
+
+def test_plain_arguments_given_by_name_in_order_stay_native(scale: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = bound(scale)
+    monkeypatch.setattr(Graph, "_run", lambda *given: pytest.fail("the Python call was used"))
+    for y in (call(X, 2), call(X, a=2.0), call(x=X, a=np.float32(2))):
+        np.testing.assert_array_equal(y, X * 2)
 
 
 def test_out_is_written_and_returned(call: Callable[..., Any]) -> None:
@@ -216,8 +224,8 @@ VALUES: dict[DType, tuple[object, ...]] = {
     DType.u64: (2**64 - 1, 5, np.uint64(2**63)),
     DType.f16: (1.5, np.float16(-0.0), 3),
     DType.bf16: (1.5, ml_dtypes.bfloat16(2.5), 3),
-    DType.f32: (0.1, np.float32(0.1), np.inf, 3),
-    DType.f64: (0.1, np.float64(0.1), -0.0, 3),
+    DType.f32: (0.1, np.float32(0.1), np.inf, 3, -(2**24) - 1, 2**53),
+    DType.f64: (0.1, np.float64(0.1), -0.0, 3, 2**53 + 2),
 }
 
 
@@ -346,6 +354,7 @@ def test_a_call_leaves_no_references_behind(scale: Graph) -> None:
     call = bound(scale)
     held = (X, np.dtype(np.float32), call)
     call(X, 2.0)
+    gc.collect()
     before = [sys.getrefcount(thing) for thing in held]
     for _ in range(50):
         call(X, 2.0)
