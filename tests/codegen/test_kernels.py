@@ -20,10 +20,12 @@ from flowc.ir.dims import Dim, Size, dim, evaluate
 from flowc.ir.printer import sizes
 from flowc.ir.types import DType, Type
 from flowc.ops.define import define, guarded
+from flowc.ops.division import Fmod
 from flowc.ops.elementwise import Fma, add, bitcast, cast, div, less, mul, neg, sqrt, sub, where
 from flowc.ops.kernel import Checked, axes, fold
 from flowc.ops.linalg import MatMul
 from flowc.ops.loops import Alloc, For, Load, Store
+from flowc.ops.powers import IntegerPower
 from flowc.ops.reduce import Max, Sum
 from flowc.ops.rounding import exact_fma
 from flowc.ops.tensor import Read, SizeValue, like, read
@@ -168,6 +170,16 @@ def test_casts_saturate_wrap_and_truncate_as_in_numpy_semantics(source: DType, t
             same(agrees(native, {"N": n}, x=values), cast(tensor("c", n, dtype=source), wanted).op.evaluate(values))
 
 
+@pytest.mark.parametrize("dtype", [DType.i32, DType.u8, DType.f32, DType.f64], ids=lambda d: d.value)
+def test_functions_of_ops_are_called_for_each_lane(dtype: DType, target: Target) -> None:
+    x, y = tensor("x", N, dtype=dtype), tensor("y", N, dtype=dtype)
+    op = Fmod if dtype.is_float else IntegerPower
+    rng = np.random.default_rng(16)
+    native = Native([x, y], op(x, y).result, target)
+    for n in LENGTHS:
+        agrees(native, {"N": n}, x=elements(rng, (n,), dtype), y=elements(rng, (n,), dtype))
+
+
 def test_bits_pass_between_floats_and_integers(target: Target) -> None:
     x = tensor("x", N, dtype=DType.f64)
     values = elements(np.random.default_rng(3), (65,), DType.f64)
@@ -227,6 +239,20 @@ def test_products_of_matrices_are_chains_in_increasing_order(dtype: DType, targe
     native = Native([x, w], MatMul.make(x, w), target)
     for n, k, m in ((0, 3, 4), (3, 0, 5), (1, 1, 1), (5, 7, 9), (6, 64, 64), (13, 10, 130), (7, 3, 65)):
         agrees(native, {"N": n, "K": k, "M": m}, x=elements(rng, (n, k), dtype), w=elements(rng, (k, m), dtype))
+
+
+@pytest.mark.parametrize("dtype", [DType.f32, DType.f64, DType.i32], ids=lambda d: d.value)
+def test_a_long_epilogue_follows_a_tile(dtype: DType, target: Target) -> None:
+    rng = np.random.default_rng(15)
+    x, w, b = tensor("x", N, K, dtype=dtype), tensor("w", K, M, dtype=dtype), tensor("b", M, dtype=dtype)
+    product = MatMul.make(x, w)
+    y = add(product, b)
+    for n in range(5):
+        y = sub(mul(y, product), like(y, n))
+    native = Native([x, w, b], where(less(y, like(y, 0)), neg(y), y), target)
+    for n, k, m in ((0, 3, 4), (3, 0, 5), (1, 1, 1), (5, 7, 9), (6, 64, 64), (13, 10, 130), (7, 3, 65)):
+        arrays = {"x": elements(rng, (n, k), dtype), "w": elements(rng, (k, m), dtype), "b": elements(rng, (m,), dtype)}
+        agrees(native, {"N": n, "K": k, "M": m}, **arrays)
 
 
 def test_a_dot_without_free_axis_goes_in_lanes(target: Target) -> None:

@@ -11,10 +11,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from flowc.codegen.llvm.frame import Coordinate
-from flowc.codegen.llvm.loops import extent_int
-from flowc.codegen.llvm.reduce import Reductions
 from flowc.codegen.llvm.scalars import scalar_type, stored_type
 from flowc.codegen.llvm.support import ATTRIBUTES, Support
+from flowc.codegen.llvm.tiles import Tiles, extent_int
 from flowc.codegen.text import Text
 from flowc.ir.core import Block, Func, Op, Value, walk
 from flowc.ir.dims import at_most, product
@@ -53,7 +52,7 @@ def lanes_for(func: Func, target: Target) -> int:
     return min(target.lanes(max((r.type.dtype.bits for r in made), default=8)), LANES)
 
 
-class Kernel(Reductions):
+class Kernel(Tiles):
     """One kernel."""
 
     def __init__(self, func: Func, target: Target, sites: Mapping[Op, int], support: Support, linkage: str = "internal") -> None:

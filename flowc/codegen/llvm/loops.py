@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flowc.codegen.llvm.frame import Axis
 from flowc.codegen.llvm.memory import Memory
 from flowc.codegen.llvm.scalars import steps
 from flowc.ir.core import Block, Value, indices
-from flowc.ir.dims import Dim, at_least, dim, least, product
+from flowc.ir.dims import Dim, dim, least, product
 from flowc.ir.types import below
 from flowc.ops.kernel import LANES
 from flowc.ops.loops import For
@@ -88,12 +89,9 @@ class Loops(Memory):
     ) -> list[str]:
         """`body(carried, c)` on every 64 lanes of the span, then on the vectors that are left, from vector `c` of the 64, masked."""
         t, parts = self.text, LANES // self.width
-        base = Value(below(0), None, "base")
 
         def once(name: str, carried: list[str], masks: list[str | None], c: int = 0) -> list[str]:
-            with self.scope((*self.tile, Axis(lane, len(masks), dim(base))), masks):
-                self.index[base] = name
-                self.depth[base] = 1 + self.loops_around()
+            with self.in_lanes(lane, name, masks):
                 return list(body(carried, c))
 
         whole = self.whole(span)
@@ -114,6 +112,14 @@ class Loops(Memory):
 
         return rest(0, carried)
 
+    @contextmanager
+    def in_lanes(self, lane: Value, start: str, masks: list[str | None]) -> Generator[None]:
+        """One more axis of the tile, in lanes from `start` on, a vector for each mask."""
+        base = Value(below(0), None, "base")
+        self.index[base], self.depth[base] = start, 1 + self.loops_around()
+        with self.scope((*self.tile, Axis(lane, len(masks), dim(base))), masks):
+            yield
+
     def whole(self, span: Span) -> str:
         """Where the last whole chunk of the span ends."""
         if span.begin == "0" and span.stop.isdecimal():
@@ -121,50 +127,6 @@ class Loops(Memory):
         if span.left == 0:
             return span.stop
         return self.text.value(f"and i64 {span.stop}, -{LANES}")
-
-    def rows(self, op: For) -> None:
-        """All rows of a band at once, once per number of rows that can occur."""
-        (row,), (limit,), t = op.body.params, op.limits, self.text
-        most, done = extent_int(row), t.name("banded")
-        for rows, _ in variants(limit, most):
-            onward, other = t.name("band"), t.name("next")
-            t.branch(self.differs(limit, rows, most) or "true", onward, other)
-            t.at(onward)
-            with self.scope((Axis(row, rows),), []):
-                self.block(op.body)
-            t.jump(done)
-            t.at(other)
-        t.jump(done)
-        t.at(done)
-
-    def tiles(self, op: For) -> None:
-        """The register tile, once per number of rows and of lanes that can occur."""
-        (row, column), (down, across), t = op.body.params, op.limits, self.text
-        done, most, tall = t.name("tiled"), extent_int(column), extent_int(row)
-        for rows, _ in variants(down, tall):
-            for wide, masked in variants(across, most, self.width):
-                here = t.name("next")
-                for test in filter(None, (self.differs(down, rows, tall), self.differs(across, wide, most, masked))):
-                    onward = t.name("tile")
-                    t.branch(test, onward, here)
-                    t.at(onward)
-                masks: list[str | None] = [None] * (wide // self.width)
-                if masked:
-                    masks = self.lane_masks(self.i64(across), wide // self.width)
-                with self.scope((Axis(row, rows), Axis(column, len(masks), 0)), masks):
-                    self.block(op.body)
-                t.jump(done)
-                t.at(here)
-        t.jump(done)
-        t.at(done)
-
-    def differs(self, limit: Dim, count: int, most: int, masked: bool = False) -> str | None:
-        """The test that picks a variant; None where there is but one."""
-        if at_least(limit - most, 0):
-            return None
-        if masked:
-            return self.text.value(f"icmp eq i64 {self.i64((limit + self.width - 1) // self.width)}, {count // self.width}")
-        return self.text.value(f"icmp {'eq' if count < most else 'sge'} i64 {self.i64(limit)}, {count}")
 
     def lane_masks(self, limit: str, count: int) -> list[str | None]:
         """Which lanes are below `limit`, which is at most 64."""
@@ -186,19 +148,3 @@ def extent_of(op: For) -> Dim:
     """Where the one index of a loop ends."""
     extent = op.body.params[0].type.below or 0
     return least(op.limits[0], extent) if op.limits else extent
-
-
-def extent_int(index: Value) -> int:
-    extent = index.type.below
-    assert isinstance(extent, int), f"the extent of {index} in a register tile is a number, not {extent}"
-    return extent
-
-
-def variants(limit: Dim, most: int, step: int = 1) -> list[tuple[int, bool]]:
-    """How many of a tile's indices can be below `limit`, in steps, and whether not all of the last step are."""
-    if at_least(limit - most, 0):
-        return [(most, False)]
-    rest = limit % most
-    full = [] if at_least(most - 1 - limit, 0) else [(most, False)]
-    parts = range(step, most + step, step) if not isinstance(rest, int) else [-(-rest // step) * step] if rest else []
-    return full + [(n, True) for n in parts if step > 1 or n < most]
