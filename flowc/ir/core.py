@@ -11,7 +11,7 @@ a value that nothing prints; a block's roots are the tokens in it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -389,7 +389,7 @@ def func(
     return Func(name, body(params, results, roots), outputs)
 
 
-def needed(results: Iterable[Value], known: Mapping[Value, Any], free: frozenset[Value] | None = None) -> Iterator[Value]:
+def needed(results: Iterable[Value], known: Container[Value], free: frozenset[Value] | None = None) -> Iterator[Value]:
     """Values `results` reach, each after what it uses; the caller adds each to `known`.
 
     With `free`, ops that depend on none of those indices are not looked into.

@@ -2,7 +2,7 @@
 
 Every index of the loops around an op is an axis of a grid, and an op is
 evaluated for the whole grid at once; ragged loops are masks.  What makes bits
-is written out here a second time: lanes and trees, chains, blocks, guards.
+is written out a second time, here and in ops/folds.py: lanes and trees, chains, blocks, guards.
 An access outside its buffer is an error of the interpreter, whatever native code would do.
 """
 
@@ -18,10 +18,10 @@ from flowc.ir.core import Block, Func, Op, Value
 from flowc.ir.dims import Dim, Floor, Least, Polynomial, Size
 from flowc.ir.printer import sizes
 from flowc.ir.types import DType, Type
-from flowc.ops.elementwise import Elementwise, Maximum, Minimum
-from flowc.ops.kernel import BLOCK, LANES, PAIRS, Checked, Inside, Reduce, start_of
+from flowc.ops.elementwise import Elementwise
+from flowc.ops.folds import arg, blocks, product_sum
+from flowc.ops.kernel import Checked, Inside, Reduce
 from flowc.ops.loops import Alloc, For, Load, Store
-from flowc.ops.rounding import exact_fma
 from flowc.ops.tensor import Constant, SizeValue
 
 Array = np.ndarray[Any, Any]
@@ -242,76 +242,3 @@ class _Machine:
         for k in range(active.shape[-1]):
             total = np.where(active[..., k], product_sum(terms[0][..., k], terms[1][..., k], total), total)
         return total
-
-
-def product_sum(x: Array, y: Array, total: Array) -> Array:
-    """x * y + total, rounded once for floats, wrapping for integers."""
-    if x.dtype.kind == "f":
-        return exact_fma(x, y, total)
-    with np.errstate(all="ignore"):
-        return x * y + total
-
-
-def blocks(fold: str, terms: Sequence[Array], active: Array, dtype: DType) -> Array:
-    """Blocks of 65,536 terms, each in 64 lanes and their tree, joined in order."""
-    total = None
-    for begin in range(0, max(active.shape[-1], 1), BLOCK):
-        part = tree(fold, lanes(fold, [t[..., begin : begin + BLOCK] for t in terms], active[..., begin : begin + BLOCK], dtype))
-        total = part if total is None else joined(fold, total, part)
-    assert total is not None
-    return total
-
-
-def lanes(fold: str, terms: Sequence[Array], active: Array, dtype: DType) -> Array:
-    totals = np.full((*active.shape[:-1], LANES), start_of(fold, dtype), dtype.numpy)
-    for begin in range(0, active.shape[-1], LANES):
-        part = slice(begin, begin + LANES)
-        count = active[..., part].shape[-1]
-        old = totals[..., :count]
-        if fold in PAIRS:
-            new = product_sum(terms[0][..., part], terms[1][..., part], old)
-        else:
-            new = joined(fold, old, terms[0][..., part])
-        totals[..., :count] = np.where(active[..., part], new, old)
-    return totals
-
-
-def tree(fold: str, totals: Array) -> Array:
-    half = LANES // 2
-    while half:
-        totals = joined(fold, totals[..., :half], totals[..., half : 2 * half])
-        half //= 2
-    return totals[..., 0]
-
-
-def joined(fold: str, x: Array, y: Array) -> Array:
-    with np.errstate(all="ignore"):
-        match fold:
-            case "sum" | "lanes":
-                return x + y
-            case "prod":
-                return x * y
-            case "max":
-                return np.asarray(Maximum.numpy(x, y))
-            case "min":
-                return np.asarray(Minimum.numpy(x, y))
-            case "any":
-                return x | y
-            case _:
-                return x & y
-
-
-def arg(fold: str, terms: Array, active: Array) -> Array:
-    """The first NaN, else the first largest or smallest; -1 of nothing."""
-    if not terms.shape[-1]:
-        return np.full(terms.shape[:-1], -1, np.int64)
-    best = np.full(terms.shape[:-1], -1, np.int64)
-    held = terms[..., 0]
-    for k in range(terms.shape[-1]):
-        x = terms[..., k]
-        better = x > held if fold == "argmax" else x < held
-        if x.dtype.kind == "f":
-            better = (better & ~np.isnan(held)) | (np.isnan(x) & ~np.isnan(held))
-        takes = active[..., k] & ((best < 0) | better)
-        best, held = np.where(takes, k, best), np.where(takes, x, held)
-    return best
