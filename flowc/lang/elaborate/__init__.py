@@ -1,0 +1,16 @@
+"""From the syntax tree to the IR.
+
+`elaborate` gives the module of a program, `elaborate_tests` its tests.  The
+parts call one another as the language nests: `statements` run blocks,
+`expressions` say what each expression stands for, `calls` and `expand` calls,
+`definitions` definitions by index, `control` if and loop.  A `context.Frame` is
+the place they speak of.
+"""
+
+from flowc.lang.elaborate.context import TestCheck as TestCheck
+from flowc.lang.elaborate.program import (
+    ElaborateOptions as ElaborateOptions,
+    Test as Test,
+    elaborate as elaborate,
+    elaborate_tests as elaborate_tests,
+)

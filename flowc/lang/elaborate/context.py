@@ -1,0 +1,247 @@
+"""What elaboration knows at a place in a file: names, the function and block under construction, names to give.
+
+The only things that change are the lists that a `Build` and a `Region` collect
+while one function is elaborated, and the names of a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flowc.errors import Note, OpError
+from flowc.ir.core import Block, Namer, Op, Value, indices, needed, scope
+from flowc.ir.dims import Dim, at_least
+from flowc.ir.types import Type
+from flowc.lang import ast
+from flowc.lang.elaborate.report import MAX_OPS, Mistake, Report
+from flowc.lang.elaborate.values import Denotation, dim_text
+from flowc.ops.control import CheckAtLeast, CheckEqual
+from flowc.ops.tensor import Tensor, differ, equal_sizes
+from flowc.source import Span
+
+if TYPE_CHECKING:
+    from flowc.lang.elaborate.units import Unit
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a name stands for, and where it was said so; `kind` is a word for messages: input, value, formal, carry, index."""
+
+    denotation: Denotation
+    span: Span | None
+    kind: str
+
+
+@dataclass
+class Names:
+    """The names of a block, and of those around it."""
+
+    parent: Names | None = None
+    here: dict[str, Bound] = field(default_factory=dict[str, Bound])
+
+    def get(self, name: str) -> Bound | None:
+        names: Names | None = self
+        while names is not None:
+            if name in names.here:
+                return names.here[name]
+            names = names.parent
+        return None
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.here
+        if self.parent is not None:
+            yield from self.parent
+
+
+@dataclass(frozen=True)
+class Write:
+    """The next value of a state, and where it is written."""
+
+    value: Value
+    span: Span
+
+
+@dataclass(frozen=True)
+class TestCheck:
+    """An `assert` of a test: what is compared, by position among the results of its function.
+
+    Without `right`, every element of `left` is true; with it the two are equal, or within `tolerance`.
+    """
+
+    left: int
+    right: int | None
+    operator: str
+    tolerance: int | None
+    message: str
+    span: Span
+
+
+@dataclass
+class Region:
+    """A block under construction: its roots, its writes, and how many ops were made before it."""
+
+    kind: str  # function, if, loop
+    start: int = 0
+    roots: list[Value] = field(default_factory=list[Value])
+    writes: dict[str, Write] = field(default_factory=dict[str, Write])
+
+
+@dataclass
+class Build:
+    """A function under construction: the ops made so far, what all its blocks share, the checks at its entry."""
+
+    made: list[Op] = field(default_factory=list[Op])
+    shared: dict[str, Value] = field(default_factory=dict[str, Value])
+    checks: list[Value] = field(default_factory=list[Value])
+    checked: dict[Any, None] = field(default_factory=dict[Any, None])
+    bound: dict[Value, None] = field(default_factory=dict[Value, None])  # values that have a name of the file
+    consts: dict[str, Denotation] = field(default_factory=dict[str, Denotation])
+    open: dict[str, None] = field(default_factory=dict[str, None])  # consts being evaluated
+    initialises: bool = False  # this is the function that writes every state's first value
+    elements: int = 0  # numbers written out in lists
+    looked: int = 0  # ops whose assumptions are checks already
+    compared: list[Value] | None = None  # what the asserts of a test compare; None where this is no test
+    tests: list[TestCheck] = field(default_factory=list[TestCheck])
+
+    def block(self, region: Region, params: tuple[Value, ...], results: tuple[Value, ...]) -> Block:
+        """The block of what was made in `region`: roots first, so that checks precede what they guard."""
+        known = dict.fromkeys(self.shared.values(), True)
+        known.update((v, True) for op in self.made[: region.start] for v in op.values)
+        return ordered(params, results, region.roots, known)
+
+
+def ordered(params: tuple[Value, ...], results: tuple[Value, ...], roots: Sequence[Value], known: dict[Value, bool]) -> Block:
+    """The block of everything `roots` and `results` reach short of `known`."""
+    known.update(dict.fromkeys(params, True))
+    ops: list[Op] = []
+    for value in needed((*roots, *results), known):
+        known[value] = True
+        if value.op is not None and value is value.op.values[0]:
+            ops.append(value.op)
+    return Block(params, tuple(ops), results)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Inside a definition by index: the ranges found for its names, and what conditions around this place say."""
+
+    ranges: Mapping[int, tuple[tuple[Value, Dim, Dim], ...]]  # open index, first value, extent of a reduce's names, by its identity
+    real: Mapping[Value, Dim]  # what stands for an index while ranges are open -> its index
+    bases: Mapping[int, Denotation]  # tensors that are read, evaluated once, by the node's identity
+    facts: tuple[Dim, ...] = ()  # sizes that are not negative here
+    holds: Value | None = None  # a bool that is true here
+    free: bool = False  # an index name around has more than one value
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a block's last statement gives: what it yields, or returns; `span` is its place."""
+
+    values: tuple[Denotation, ...] | None = None
+    kind: str = ""
+    span: Span | None = None
+    places: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A place: the file it is in, the function and block it adds to, the names it sees and the names it gives."""
+
+    unit: Unit
+    build: Build
+    region: Region
+    names: Names
+    report: Report
+    evaluate: Callable[[Frame, ast.Expression], Denotation]
+    run: Callable[[Frame, ast.Block], Outcome]
+    prefix: str = ""  # what names of values made here begin with
+    namers: tuple[Namer, ...] = ()  # of the statement's targets, in order
+    targets: tuple[str, ...] = ()  # the names the whole expression gives its results
+    lone: bool = True  # the statement calls one function
+    returning: Frame | None = None  # how results of the function being expanded are named
+    reading: Reading | None = None
+    calls: tuple[tuple[ast.Node, Span], ...] = ()  # the functions being expanded, and where they are called
+    device: str = ""
+    looping: bool = False  # inside a loop
+    sizes: Mapping[str, Dim] | None = None  # what sizes of the file stand for; None: for themselves
+    rest: tuple[Dim, ...] | None = None  # the axes `...` stands for in the signature being expanded
+    initial: Type | None = None  # the type of the state that the whole expression initialises
+    constant: bool = False  # inside a const
+
+    def within(self, **changes: Any) -> Frame:
+        return replace(self, **changes)
+
+    def value(self, node: ast.Expression) -> Denotation:
+        """What an expression inside another one stands for."""
+        whole = self.targets or self.initial is not None
+        return self.evaluate(replace(self, targets=(), initial=None) if whole else self, node)
+
+    def given(self, target: int) -> Frame:
+        """The frame of the expression whose value the statement's target number `target` gets."""
+        if len(self.namers) <= 1:
+            return self
+        at = min(target, len(self.namers) - 1)
+        return replace(self, namers=(self.namers[at],), targets=self.targets[at : at + 1])
+
+    @contextmanager
+    def making(self, span: Span) -> Generator[None]:
+        """Ops made inside have their place, device and name from here."""
+        with scope(span, self.device, self.namers[0] if self.namers else None, self.build.made):
+            yield
+        if len(self.build.made) > MAX_OPS:
+            raise self.report.refuse(
+                f"the graph has more than {MAX_OPS:,} ops", span, "the limit guards against files that expand without end"
+            )
+
+    def make(self, span: Span, make: Callable[[], T], notes: Sequence[Note] = ()) -> T:
+        """What `make` gives; an `OpError` becomes a mistake at `span`."""
+        try:
+            with self.making(span):
+                return make()
+        except OpError as error:
+            told = [Note(text, at) for text, at in error.notes if isinstance(at, Span)]
+            raise Mistake(str(error), span, (*notes, *told), error.help) from None
+
+    def check(self) -> None:
+        """Turns what the ops made since the last call assume of sizes into checks of the run."""
+        build = self.build
+        for op in build.made[build.looked :]:
+            if not isinstance(op, Tensor):
+                continue
+            for a, b in op.assumes():
+                self.require_equal(a, b, op.location)
+            for d in op.result.type.shape:
+                self.require_at_least(d, 0, op.location)
+        build.looked = len(build.made)
+
+    def require_equal(self, a: Dim, b: Dim, span: Span | None) -> None:
+        """A check that two sizes are equal: of the entry, or of the block where they are known only during the run."""
+        if differ(a, b):
+            raise Mistake(f"the sizes {dim_text(a)} and {dim_text(b)} differ", span)
+        if not equal_sizes(a, b) and self._first(("equal", a, b)):
+            with scope(span):
+                self._place(CheckEqual((a, b), f"{dim_text(a)} equals {dim_text(b)}"))
+
+    def require_at_least(self, a: Dim, low: Dim, span: Span | None) -> None:
+        """A check that a size is at least another."""
+        if at_least(low - a, 1):
+            raise Mistake(f"the size {dim_text(a)} is below {dim_text(low)}", span)
+        if not at_least(a - low, 0) and self._first(("least", a, low)):
+            with scope(span):
+                self._place(CheckAtLeast((a, low), f"{dim_text(a)} is at least {dim_text(low)}"))
+
+    def _first(self, key: Any) -> bool:
+        if key in self.build.checked:
+            return False
+        self.build.checked[key] = None
+        return True
+
+    def _place(self, check: CheckEqual | CheckAtLeast) -> None:
+        assert check.token is not None
+        during = any(True for _ in indices(check.dims))
+        (self.region.roots if during else self.build.checks).append(check.token)
