@@ -35,5 +35,5 @@ class Popcount(Elementwise, name="popcount"):
 
     @staticmethod
     def numpy(x: Array) -> Array:
-        octets = np.ascontiguousarray(x)[..., None].view(np.uint8)
+        octets = x.copy()[..., None].view(np.uint8)
         return np.unpackbits(octets, axis=-1).sum(axis=-1).astype(x.dtype)
