@@ -1,0 +1,50 @@
+"""Building graphs in Python: the public names, each with the module that defines it.
+
+`find` gives what a name stands for; built-in functions are found by the name they have in the language,
+or had in TensorFlow's first edition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "Graph": "graph", "Operation": "graph", "get_default_graph": "graph", "reset_default_graph": "graph",
+        "Tensor": "tensor", "name_scope": "scopes", "device": "scopes", "control_dependencies": "scopes",
+        "Session": "session", "get_default_session": "session",
+        "placeholder": "sources", "constant": "sources", "Constant": "sources.constant", "identity": "sources", "cast": "sources",
+        "Variable": "variables", "variable": "variables", "assign": "variables", "assign_add": "variables", "assign_sub": "variables",
+        "group": "variables", "global_variables": "variables", "trainable_variables": "variables", "variables_initializer": "variables",
+        "global_variables_initializer": "variables", "initialize_all_variables": "variables.global_variables_initializer",
+        "cond": "control", "while_loop": "control", "function": "function", "Function": "function", "dim": "types",
+    }
+)  # fmt: skip
+LATER = ("gradients", "grad", "vjp", "jvp", "scan", "custom_derivative", "train")
+
+
+def find(name: str) -> Any:
+    """What the public name stands for; raises `AttributeError` where it stands for nothing."""
+    if name in NAMES:
+        module, _, attribute = NAMES[name].partition(".")
+        return getattr(import_module(f"flowc.graph.{module}"), attribute or name)
+    from flowc.graph.built_ins import functions
+    from flowc.graph.types import ELEMENT_TYPES, SPELLINGS
+
+    for table in (ELEMENT_TYPES, SPELLINGS, functions()):
+        if name in table:
+            return table[name]
+    if name in LATER:
+        raise AttributeError(f"flowc.{name} is not there yet")
+    raise AttributeError(f"module 'flowc' has no attribute '{name}'")
+
+
+def names() -> list[str]:
+    """The public names, in order."""
+    from flowc.graph.built_ins import functions
+    from flowc.graph.types import ELEMENT_TYPES, SPELLINGS
+
+    return sorted({*NAMES, *ELEMENT_TYPES, *SPELLINGS, *functions()})

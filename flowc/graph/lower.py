@@ -1,0 +1,114 @@
+"""From a graph to the IR: the function of what is fetched, which takes what is fed and holds only what is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from flowc.errors import CompileError, Diagnostic, Note
+from flowc.graph.checks import checks, during, tokens
+from flowc.graph.graph import Graph, Operation
+from flowc.graph.tensor import Tensor
+from flowc.ir.core import Block, Func, Module, Op, Value, needed
+from flowc.ir.rewrite import Rewriter
+from flowc.ops.control import StateWrite
+from flowc.source import Span, python_location
+
+
+def lowered(
+    graph: Graph,
+    results: Sequence[Tensor],
+    operations: Sequence[Operation] = (),
+    feeds: Sequence[Tensor] = (),
+    name: str = "run",
+    outputs: tuple[str, ...] = (),
+    location: Span | None = None,
+    held: Iterable[Operation] = (),
+) -> Module:
+    """The module whose one function takes `feeds`, gives `results` and does `operations`; what `held` assume of sizes is checked too.
+
+    Raises `CompileError` where a placeholder is neither fed nor beside what is needed,
+    and where a variable would be written twice.
+    """
+    for x in feeds:
+        _check_feedable(x)
+    reached = reach(results, operations, feeds)
+    _check_fed(reached)
+    _check_writes(reached)
+    checked = tokens(
+        check
+        for operation in dict.fromkeys((*held, *reached))
+        for ops, regions in ((operation.inside, True), (operation.made, False))
+        for check in checks(ops)
+        if not (regions and during(check))
+    )
+    roots = (*checked, *(root for operation in reached for root in operation.roots))
+    params, roots, given = _fed(feeds, roots, tuple(x.value for x in results))
+    func = Func(name, ordered(params, given, roots), outputs, location=location)
+    return Module(name, (func,), tuple(v.state for v in graph.variables))
+
+
+def reach(results: Iterable[Tensor], operations: Iterable[Operation], feeds: Iterable[Tensor]) -> list[Operation]:
+    """The operations that `results` and `operations` need when `feeds` are given, in the order they were made."""
+    given = {(x.op, x.index) for x in feeds}
+    found: dict[Operation, None] = {}
+    todo = [*(x.op for x in results if (x.op, x.index) not in given), *operations]
+    while todo:
+        operation = todo.pop()
+        if operation in found:
+            continue
+        found[operation] = None
+        todo += [x.op for x in operation.inputs if (x.op, x.index) not in given]
+        todo += operation.control_inputs
+    return sorted(found, key=lambda operation: operation.position)
+
+
+def ordered(params: tuple[Value, ...], results: tuple[Value, ...], roots: Sequence[Value], given: Iterable[Value] = ()) -> Block:
+    """The block of everything `roots` and `results` reach short of `given`; what roots need stands first."""
+    known = dict.fromkeys((*params, *given), True)
+    ops: list[Op] = []
+    for value in needed((*roots, *results), known):
+        known[value] = True
+        if value.op is not None and value is value.op.values[0]:
+            ops.append(value.op)
+    return Block(params, tuple(ops), results)
+
+
+def _fed(
+    feeds: Sequence[Tensor], roots: tuple[Value, ...], results: tuple[Value, ...]
+) -> tuple[tuple[Value, ...], tuple[Value, ...], tuple[Value, ...]]:
+    """The parameters that stand for `feeds`, and roots and results over them."""
+    params = tuple(x.value if x.value.op is None else Value(x.value.type, None, x.value.hint) for x in feeds)
+    if all(x.value is p for x, p in zip(feeds, params, strict=True)):
+        return params, roots, results
+    known = {x.value: p for x, p in zip(feeds, params, strict=True)} | {p: p for p in params}
+    rewriter = Rewriter(lambda op: None, known)
+    return params, tuple(map(rewriter.settled, roots)), tuple(map(rewriter.settled, results))
+
+
+def _check_feedable(x: Tensor) -> None:
+    own = x.op.type == "Placeholder" if x.value.op is None else x.value.op in x.op.made
+    if not own:
+        message = f"{x.name} cannot be fed: it is another tensor under a name of its own"
+        raise CompileError((Diagnostic(message, python_location(), _declared(x), help="feed that other tensor"),))
+
+
+def _check_fed(reached: Iterable[Operation]) -> None:
+    missing = [x for operation in reached if operation.type == "Placeholder" for x in operation.outputs]
+    if missing:
+        message = f"{' and '.join(x.called for x in missing)} must be fed: what is run needs a value for it"
+        notes = tuple(note for x in missing for note in _declared(x))
+        raise CompileError((Diagnostic(message, python_location(), notes, help="pass feed_dict={tensor: array}"),))
+
+
+def _declared(x: Tensor) -> tuple[Note, ...]:
+    return (Note(f"{x.called} is {x.value.type}", x.op.location),)
+
+
+def _check_writes(reached: Iterable[Operation]) -> None:
+    writers: dict[str, Operation] = {}
+    for operation in reached:
+        for write in (op for op in operation.made if isinstance(op, StateWrite)):
+            other = writers.setdefault(write.symbol, operation)
+            if other is not operation:
+                notes = (Note("one write", other.location), Note("the other", operation.location))
+                raise CompileError((Diagnostic(f"one run would write {write.symbol} twice", python_location(), notes),))
