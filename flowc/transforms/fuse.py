@@ -192,7 +192,7 @@ def reads(value: Value, inside: frozenset[Value]) -> list[tuple[Read, frozenset[
         seen.add(v)
         if isinstance(v.op, Read):
             found.append((v.op, around))
-        todo += [(u, around) for u in (indices(v.op.at + v.op.inside) if isinstance(v.op, Read) else v.op.operands)]
+        todo += [(u, around) for u in (indices(v.op.at + v.op.inside) if isinstance(v.op, Read) else v.op.uses)]
         for region in v.op.regions:
             todo += [(r, around | set(region.params)) for r in region.results]
     return found[::-1]
