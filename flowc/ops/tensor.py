@@ -132,7 +132,7 @@ class SizeValue(Tensor, name="size"):
         return (self.type,)
 
     def at(self, *i: Dim) -> Value:
-        return self.result
+        return SizeValue(self.value, self.type).result
 
 
 def constant(value: Number, dtype: DType) -> Value:
