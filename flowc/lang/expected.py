@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowc.errors import Diagnostic, Note
 from flowc.lang.lexer import END, NEWLINE, Token, quoted
+from flowc.lang.lines import CLOSING
 from flowc.lang.tables import tables
 from flowc.source import Source, Span
 
@@ -11,7 +12,15 @@ FURTHER = frozenset(("OR", "AND", "AT", "PLUS", "MINUS", "TIMES", "POWER", "COMP
 BEGINNING = frozenset(("NAME", "NUMBER", "STRING", "TRUE", "FALSE", "LPAR", "LSQB", "MINUS", "NOT", "IF", "LOOP", "SCAN", "REDUCE"))
 STATEMENT = BEGINNING | {"RETURN", "YIELD", "EMIT", "ASSERT", "ON", "AT", NEWLINE}
 DEFINITION = frozenset(("IMPORT", "DIM", "CONST", "PARAM", "STATE", "DEVICE", "FN", "GRAPH", "TEST", "AT", "FLOW", END))
-PHRASES = {"NAME": "a name", "NUMBER": "a number", "STRING": "a string", NEWLINE: "the end of the line", END: "the end of the file"}
+PHRASES = {"NAME": "a name", "NUMBER": "a number", "STRING": "a string"}
+ENDS = {NEWLINE: "the end of the line", END: "the end of the file"}
+# What goes without saying where the first is accepted.
+UNSAID = (
+    ("RPAR", frozenset(("EQUAL",))),
+    ("RSQB", frozenset(("COLON", "IN"))),
+    ("EQUAL", frozenset(("COLON", "COMMA", "__ANON_3"))),
+    (NEWLINE, frozenset(("RBRACE",))),
+)
 SPELLINGS = {"and": "&&", "or": "||", "not": "!", "elif": "else if", "True": "true", "False": "false"}
 SEEN = 1_000  # tokens looked at for an open bracket
 
@@ -24,7 +33,7 @@ def refusal(source: Source, states: list[int], tokens: list[Token], at: int, tok
         return Diagnostic("comparisons do not chain", span, help="write a < b && b < c")
     if token.kind == "FLOW":
         return Diagnostic('the line "flow 1.0" is the first of a file', span)
-    if token.text in tables().keywords and accepted == {"NAME"}:
+    if token.text in tables().keywords and "NAME" in accepted and "NUMBER" not in accepted:
         return Diagnostic(f"{quoted(token.text)} is a word of the language and cannot be a name", span)
     message = f"expected {_listed(_phrases(accepted))}{_after(tokens, at)}, found {_found(token)}"
     return Diagnostic(message, span, _open_bracket(source, tokens, at, accepted), help=_help(token, accepted))
@@ -52,7 +61,7 @@ def _accepts(states: list[int], kind: str) -> bool:
 def _phrases(accepted: set[str]) -> list[str]:
     """What is accepted in plain words, the most telling first."""
     said: list[str] = []
-    if "IMPORT" in accepted and "NUMBER" not in accepted:
+    if "FN" in accepted and "NUMBER" not in accepted:
         return ["a definition"]
     if "RETURN" in accepted and "AT" in accepted:
         said.append("a statement")
@@ -60,16 +69,17 @@ def _phrases(accepted: set[str]) -> list[str]:
     elif "NUMBER" in accepted and "NAME" in accepted:
         said.append("an expression")
         accepted = accepted - BEGINNING - tables().keywords.keys()
-    elif "PLUS" in accepted and accepted - FURTHER:
+    elif "OR" in accepted and accepted - FURTHER:
         accepted = accepted - FURTHER
     if "ALONG" in accepted and "AS" in accepted:  # any word
         accepted = accepted - set(tables().keywords.values())
-    if NEWLINE in accepted:
-        accepted = accepted - {"RBRACE"} - ({"COLON", "COMMA", "__ANON_3"} if "EQUAL" in accepted else set())
+    for kind, less in UNSAID:
+        if kind in accepted:
+            accepted = accepted - less
+    spelled = sorted(text for kind, text in tables().spelling.items() if kind in accepted)
     names = [PHRASES[kind] for kind in PHRASES if kind in accepted]
-    spelled = sorted(f'"{text}"' for kind, text in tables().spelling.items() if kind in accepted)
-    ends = [name for name in names if name.startswith("the end")]
-    return said + [name for name in names if name not in ends] + spelled + ends
+    ends = [ENDS[kind] for kind in ENDS if kind in accepted]
+    return [*said, *names, *(f'"{text}"' for text in sorted(spelled, key=lambda text: text in CLOSING.values())), *ends]
 
 
 def _listed(phrases: list[str]) -> str:
@@ -82,7 +92,7 @@ def _after(tokens: list[Token], at: int) -> str:
 
 
 def _found(token: Token) -> str:
-    return PHRASES[token.kind] if token.kind in (NEWLINE, END) else quoted(token.text)
+    return ENDS.get(token.kind) or quoted(token.text)
 
 
 def _open_bracket(source: Source, tokens: list[Token], at: int, accepted: set[str]) -> tuple[Note, ...]:
@@ -100,10 +110,10 @@ def _open_bracket(source: Source, tokens: list[Token], at: int, accepted: set[st
 
 
 def _help(token: Token, accepted: set[str]) -> str:
-    if token.kind == "EQUAL" and "PLUS" in accepted:
+    if token.kind == "EQUAL" and "OR" in accepted and NEWLINE not in accepted:
         return 'did you mean "=="?'
     if token.kind == "NAME" and token.text in SPELLINGS:
         return f'did you mean "{SPELLINGS[token.text]}"?'
-    if "IMPORT" in accepted and "NUMBER" not in accepted:
+    if "FN" in accepted and "NUMBER" not in accepted:
         return "definitions begin with import, dim, const, param, state, device, fn, graph or test"
     return ""

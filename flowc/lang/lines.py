@@ -64,6 +64,7 @@ class _Lines:
         self.held = False  # a newline that ends a statement, unless the line after it goes on
         self.first = True  # the next token is the first of its line
         self.indent = 0
+        self.headless = False  # the string before the body of a test is not closed: its block opens nowhere
         self.attributed: int | None = None  # where in `out` the attributes begin that stand before this line
 
     def take(self, token: Token, after: Token | None) -> None:
@@ -98,6 +99,7 @@ class _Lines:
         self.indent = token.begin - (self.errors.source.text.rfind("\n", 0, token.begin) + 1)
         if token.text in DEFINITIONS and after is not None and after.kind in ("NAME", "STRING"):
             self._begin_definition()
+            self.headless = False
         elif self._begins_statement(token, after):
             self._close_parentheses()
             self.held = True
@@ -158,6 +160,9 @@ class _Lines:
             self.out.append(token)
         elif self.open and self.open[-1].token.text != "{" and wanted != "{":
             self._mismatched(self.open.pop().token, token)
+        elif self.headless and wanted == "{":
+            self.headless = False
+            self.out.append(token._replace(kind=BAD))
         else:
             self.errors.add(f'no "{wanted}" is open that "{token.text}" could close', token.begin, token.end)
             self.out.append(token._replace(kind=BAD))
@@ -185,6 +190,7 @@ class _Lines:
     def _abandon_line(self, token: Token) -> None:
         """A string that is not closed hides what closes the ( and [ of its line."""
         start = self.errors.source.text.rfind("\n", 0, token.begin)
+        self.headless |= not self.open and bool(self.out[:-1]) and self.out[-2].text == "test"
         while self.open and self.open[-1].token.text != "{" and self.open[-1].token.begin > start:
             self._closing(self.open.pop().token.text, bad=True)
 

@@ -16,11 +16,12 @@ from flowc.lang import ast
 from flowc.lang.build import Builder
 from flowc.lang.expected import refusal
 from flowc.lang.lexer import BAD, END, NEWLINE, Errors, Hopeless, Token, tokenize
-from flowc.lang.lines import statements
+from flowc.lang.lines import DEFINITIONS, statements
 from flowc.lang.tables import tables
 from flowc.source import Source, Span
 
 MAX_DEPTH = 200  # of the tree
+BODIED = ("fn", "graph", "test")
 
 
 def parse(source: Source) -> ast.Program:
@@ -86,6 +87,8 @@ class _Parser:
             if not self._feed(token):
                 self._refuse(at)
                 at = self._recover(places[-1], at, stop)
+                if len(places) == 1:
+                    at = self._next_definition(places[0].at, at)
                 places[-1] = self._place(at)
                 continue
             at += 1
@@ -176,6 +179,18 @@ class _Parser:
                 at = self.partner[at]
             at += 1
         return at, blocks
+
+    def _next_definition(self, wrong: int, at: int) -> int:
+        """Token number `at` of a file, behind what `wrong` began and could not be read; lines that are no definitions are passed.
+
+        They are the body of a definition whose head is wrong, or they say what the first of them says.
+        """
+        first = self.tokens[self._after_attributes(wrong)] if self._after_attributes(wrong) < len(self.tokens) else None
+        if first is not None and first.text in DEFINITIONS and (first.text not in BODIED or self.tokens[at - 2].kind == "RBRACE"):
+            return at
+        while at < len(self.tokens) and self.tokens[at].text not in DEFINITIONS and self.tokens[at].text != "@":
+            at, _ = self._skip(at, at, len(self.tokens))
+        return at
 
     def _after_attributes(self, at: int) -> int:
         """The first token behind the attributes, and their newlines, that stand at token number `at`."""
