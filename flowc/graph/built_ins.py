@@ -16,11 +16,12 @@ from flowc.ops.call import built_ins, reference
 NAMES: Mapping[str, str] = MappingProxyType(
     {
         "arg_max": "argmax", "arg_min": "argmin", "batch_matmul": "matmul", "concat_v2": "concat", "div": "divide",
-        "expand_dims": "unsqueeze", "fill": "full", "floordiv": "floor_divide", "floormod": "remainder", "gather": "take",
-        "invert": "bitwise_not", "is_finite": "isfinite", "is_inf": "isinf", "is_nan": "isnan", "mod": "remainder", "mul": "multiply", "neg": "negative",
-        "pack": "stack", "range": "arange", "realdiv": "divide", "reduce_all": "all", "reduce_any": "any", "reduce_logsumexp": "logsumexp",
-        "reduce_max": "max", "reduce_mean": "mean", "reduce_min": "min", "reduce_prod": "prod", "reduce_sum": "sum", "reverse": "flip",
-        "select": "where", "sub": "subtract", "truediv": "divide", "unpack": "unstack",
+        "expand_dims": "unsqueeze", "fill": "full", "floordiv": "floor_divide", "floormod": "remainder",
+        "gather": "take", "invert": "bitwise_not", "is_finite": "isfinite", "is_inf": "isinf", "is_nan": "isnan",
+        "mod": "remainder", "mul": "multiply", "neg": "negative", "pack": "stack", "range": "arange",
+        "realdiv": "divide", "reduce_all": "all", "reduce_any": "any", "reduce_logsumexp": "logsumexp",
+        "reduce_max": "max", "reduce_mean": "mean", "reduce_min": "min", "reduce_prod": "prod", "reduce_sum": "sum",
+        "reverse": "flip", "select": "where", "sub": "subtract", "truediv": "divide", "unpack": "unstack",
     }
 )  # fmt: skip
 CONVERSIONS: Mapping[str, str] = MappingProxyType(
