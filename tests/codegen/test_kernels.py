@@ -15,6 +15,7 @@ import pytest
 from flowc.codegen.llvm.kernel import emit
 from flowc.codegen.native import assembly, load, optimise_and_emit
 from flowc.codegen.symbols import undefined_symbols
+from flowc.errors import OpError
 from flowc.ir.core import Block, Func, Module, Value, func, walk
 from flowc.ir.dims import Dim, Size, dim, evaluate
 from flowc.ir.printer import sizes
@@ -430,6 +431,13 @@ def float_bits(rng: np.random.Generator, count: int, wide: Any, low: float, high
     fraction[rng.random(count) < 0.1] = 0
     fraction[rng.random(count) < 0.1] = (1 << mantissa) - 1
     return (rng.integers(0, 2, count, dtype=wide) << wide(wide().itemsize * 8 - 1)) | (exponent << wide(mantissa)) | fraction
+
+
+def test_a_dtype_without_native_code_is_refused() -> None:
+    x = tensor("x", N, dtype=DType.bf16)
+    with pytest.raises(OpError) as refused:
+        Native([x], neg(x), SSE2)
+    assert (str(refused.value), refused.value.help) == ("bf16 has no native code yet", "compute in f32: `... as f32`")
 
 
 def test_buffers_too_large_for_a_stack_are_refused() -> None:

@@ -15,6 +15,7 @@ from flowc.codegen.llvm.scalars import scalar_type, stored_type
 from flowc.codegen.llvm.support import ATTRIBUTES, Support
 from flowc.codegen.llvm.tiles import Tiles, extent_int
 from flowc.codegen.text import Text
+from flowc.errors import OpError
 from flowc.ir.core import Block, Func, Op, Value, walk
 from flowc.ir.dims import at_most, product
 from flowc.ir.printer import sizes
@@ -151,7 +152,7 @@ class Kernel(Tiles):
         if code:
             return self.code(code, operand, result, lanes, **operands)
         if not op.function:
-            raise NotImplementedError(f"native code for {op.name} of {operand.value}")
+            raise OpError(f"{op.name} of {operand.value} has no native code yet")
         name = self.support.function(op, operand, self.width if lanes else 0)
         given = ", ".join(f"{self.type(operand, lanes)} {v}" for v in operands.values())
         return self.text.value(f"call {self.type(result, lanes)} {name}({given})")

@@ -8,14 +8,13 @@ from flowc.codegen.llvm.dims import ordered
 from flowc.codegen.llvm.frame import Coordinate, Frame
 from flowc.codegen.llvm.scalars import literal, scalar_type, stored_type, suffix
 from flowc.codegen.llvm.support import Support
+from flowc.codegen.sites import Kind
 from flowc.codegen.text import Text
 from flowc.ir.core import Func, Op, Value, indices, walk
 from flowc.ir.dims import Dim, Polynomial, at_least, dim, linear, most, substitute
 from flowc.ir.types import DType, below
 from flowc.ops.kernel import Checked, flattened
 from flowc.ops.loops import Load, Store
-
-OUT_OF_RANGE = 2  # the kind of error "index out of range"
 
 
 class Memory(Frame):
@@ -208,7 +207,7 @@ class Memory(Frame):
     def tell(self, op: Checked, coordinate: Coordinate, given: str, most: str, lane: Dim) -> Sequence[str]:
         element = self.scalar(self.element_number(), coordinate, lane)
         where = f"i32 {self.sites[op]}, i64 %iteration, i64 {element}"
-        self.text.do(f"call void {self.support.fail()}(ptr %error, i32 {OUT_OF_RANGE}, {where}, i64 {given}, i64 {most})")
+        self.text.do(f"call void {self.support.fail()}(ptr %error, i32 {Kind.INDEX.value}, {where}, i64 {given}, i64 {most})")
         return ()
 
     def element_number(self) -> Dim:

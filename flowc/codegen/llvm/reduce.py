@@ -29,11 +29,12 @@ class Reductions(Loops):
         spots = self.spots(self.on[op.result])
         results = self.blocked(fold, end, len(spots), lanes, lambda span: partial(op, fold, span))
         for spot, state in zip(spots, results, strict=True):
-            found = state[-1]
+            found = fold.result(self, state, lanes)
             if not at_least(end, 1):
-                none = self.splat(fold.nothing(), self.type(fold.parts[-1], False)) if lanes else fold.nothing()
+                dtype = op.result.type.dtype
+                none = self.splat(fold.nothing(), self.type(dtype, False)) if lanes else fold.nothing()
                 some = self.text.value(f"icmp sgt i64 {self.i64(end)}, 0")
-                type = self.type(fold.parts[-1], lanes)
+                type = self.type(dtype, lanes)
                 found = self.text.value(f"select i1 {some}, {type} {found}, {type} {none}")
             self.names[op.result, spot] = found
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flowc.errors import OpError
 from flowc.ir.data import Number
 from flowc.ir.types import DType
 
 _INTEGERS = {d: f"i{d.bits}" for d in DType if d.is_integer} | {DType.index: "i64"}
 _FLOATS = {DType.f32: "float", DType.f64: "double"}
 SCALARS = {**_INTEGERS, **_FLOATS, DType.bool: "i1"}
-STORED = {**SCALARS, DType.bool: "i8"}
 
 
 def scalar_type(dtype: DType) -> str:
-    """The type of an element in a register; a bool is one bit there."""
+    """The type of an element in a register; a bool is one bit there.  Raises `OpError` for a dtype without native code."""
     if dtype not in SCALARS:
-        raise NotImplementedError(f"native code for {dtype.value}")
+        raise OpError(f"{dtype.value} has no native code yet", help="compute in f32: `... as f32`")
     return SCALARS[dtype]
 
 
@@ -93,8 +92,3 @@ def steps(count: int, scalar: str = "i64", first: int = 0, by: int = 1) -> str:
 def rotation(lanes: int, by: int) -> str:
     """The shuffle mask that moves lane n + by to lane n."""
     return f"<{lanes} x i32> <" + ", ".join(f"i32 {(n + by) % lanes}" for n in range(lanes)) + ">"
-
-
-def widest(dtypes: Sequence[DType]) -> int:
-    """The bits of the widest element; 8 where there is none."""
-    return max((d.bits for d in dtypes), default=8)
