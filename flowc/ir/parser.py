@@ -150,8 +150,9 @@ class _Reader:
                 f"{name} needs {', '.join(cls.form)}; " + (f"{missing[0]} is missing" if missing else "there is more here"), tree
             )
         hints = tuple(_hint(str(r)) for r in results.children) if isinstance(results, Tree) else ()
+        device = str(fields.pop("device", ""))
         try:
-            op = cls(**fields, hints=hints if any(hints) else (), location=self.span(tree), device=str(fields.pop("device", "")))
+            op = cls(**fields, hints=hints if any(hints) else (), location=self.span(tree), device=device)
         except OpError as error:
             raise self.wrong(str(error), tree) from None
         if [r.type for r in op.results] != types:

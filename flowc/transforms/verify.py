@@ -9,6 +9,7 @@ from flowc.errors import CompileError, Diagnostic, OpError
 from flowc.ir.core import Block, Func, Module, Op, Value, indices, walk
 from flowc.ir.dims import Dim, at_least, show
 from flowc.ir.types import Type
+from flowc.ops.define import Define
 from flowc.ops.kernel import Build, Checked, Kernel, Reduce
 from flowc.ops.loops import Load, Store
 from flowc.ops.plan import Call, Launch
@@ -61,7 +62,7 @@ class _Checker:
                     visible.add(p)
             if at < len(block.ops):
                 op = block.ops[at]
-                self.op(op, visible)
+                self.op(op, visible, owner)
                 stack.append((block, visible, at + 1, owner))
                 stack.extend((region, set(visible), 0, op) for region in op.regions[::-1])
                 visible.update(op.values)
@@ -70,9 +71,10 @@ class _Checker:
                 if r not in visible:
                     self.wrong(f"{r} is handed back where it is not defined", owner)
 
-    def op(self, op: Op, visible: set[Value]) -> None:
+    def op(self, op: Op, visible: set[Value], owner: Op | None) -> None:
         assert self.fn is not None
-        if op.level != "any" and op.level not in HOLDS[self.fn.level]:
+        of_element = op.level == "kernel" and (isinstance(owner, Define) or owner is not None and owner.level == "kernel")
+        if op.level != "any" and op.level not in HOLDS[self.fn.level] and not of_element:
             self.wrong(f"{op.name} is an op of level {op.level}, in a function of level {self.fn.level}", op)
         for v in op.operands:
             if v not in visible:
