@@ -8,7 +8,6 @@ from typing import Any
 
 from flowc.errors import Note, OpError, did_you_mean
 from flowc.ir.core import Value
-from flowc.ir.dims import Polynomial
 from flowc.lang import ast
 from flowc.lang.elaborate import expand, lookup, reads, sizes, types
 from flowc.lang.elaborate.context import Frame
@@ -209,13 +208,19 @@ def _result(frame: Frame, cls: type[BuiltIn], positional: list[Any], keyword: di
         return Several(found) if isinstance(found, tuple) else found
     except ArgumentError as error:
         node = None if cls.infix and len(given.nodes) == 2 else given.node(error.argument)
-        raise Mistake(str(error), node.span if node is not None else span, declarations(frame, given, node), error.help) from None
+        raise Mistake(str(error), node.span if node is not None else span, _culprits(frame, given, error.argument), error.help) from None
     except OpError as error:
         told = [Note(text, at) for text, at in error.notes if isinstance(at, Span)]
         raise Mistake(str(error), span, [*told, *declarations(frame, given)], error.help) from None
 
 
-def declarations(frame: Frame, given: Arguments, only: ast.Expression | None = None) -> list[Note]:
+def _culprits(frame: Frame, given: Arguments, place: int | str | None) -> list[Note]:
+    """Where the tensors come from, where the argument at fault is one of them."""
+    x = given.keyword.get(place) if isinstance(place, str) else given.positional[place] if place is not None else None
+    return declarations(frame, given) if x is not None and type_of(x) is not None else []
+
+
+def declarations(frame: Frame, given: Arguments) -> list[Note]:
     """For each argument that is a name: where it comes from, and with which type."""
     notes: list[Note] = []
     pairs = [*zip(given.nodes, given.positional, strict=True), *((given.named[k], x) for k, x in given.keyword.items())]
@@ -223,7 +228,7 @@ def declarations(frame: Frame, given: Arguments, only: ast.Expression | None = N
         type = type_of(x)
         chain = lookup.dotted(node)
         name = node.text if isinstance(node, ast.Name) else chain[0].text if chain is not None else None
-        if type is None or name is None or only is not None and node is not only and isinstance(x, Polynomial):
+        if type is None or name is None:
             continue
         bound = frame.names.get(name)
         span = bound.span if bound is not None else place(frame.unit.values[name], name) if name in frame.unit.values else None

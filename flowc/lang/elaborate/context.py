@@ -103,6 +103,7 @@ class Build:
     consts: dict[str, Denotation] = field(default_factory=dict[str, Denotation])
     open: dict[str, None] = field(default_factory=dict[str, None])  # consts being evaluated
     initialises: bool = False  # this is the function that writes every state's first value
+    unknown: dict[str, None] = field(default_factory=dict[str, None])  # names that stand for nothing, each told once
     elements: int = 0  # numbers written out in lists
     looked: int = 0  # ops whose assumptions are checks already
     compared: list[Value] | None = None  # what the asserts of a test compare; None where this is no test

@@ -251,7 +251,7 @@ def _body(frame: Frame, node: ast.Loop, init: Sequence[Value]) -> Block | None:
         return None
     results: list[Value] = []
     for x, first, carry, span in zip(values, init, node.carries, outcome.places, strict=True):
-        x = types.strong(inner, x, span, first.type.dtype) if is_weak(x) else x
+        x = types.strong(inner, x, span, first.type.dtype, _begins(carry, first)) if is_weak(x) else x
         value = types.tensor(inner, x, span)
         if value.type != first.type:
             value = _alike(
@@ -259,3 +259,7 @@ def _body(frame: Frame, node: ast.Loop, init: Sequence[Value]) -> Block | None:
             )
         results.append(value)
     return frame.build.block(region, params, tuple(results))
+
+
+def _begins(carry: ast.Carry, first: Value) -> Note:
+    return Note(f"{carry.name.text} begins as {describe(first)}", carry.span)

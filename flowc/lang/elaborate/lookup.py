@@ -9,7 +9,7 @@ from flowc.ir.core import Namer, Symbol, Value
 from flowc.ir.dims import Size, dim
 from flowc.ir.types import DType, Type
 from flowc.lang import ast
-from flowc.lang.elaborate import sizes, types
+from flowc.lang.elaborate import sizes, statements, types
 from flowc.lang.elaborate.context import Bound, Frame, Names
 from flowc.lang.elaborate.report import Mistake
 from flowc.lang.elaborate.units import Arrays, Unit, place
@@ -36,6 +36,9 @@ def bound(frame: Frame, name: str, span: Span) -> Bound:
         return Bound(dtype(name, span), None, "dtype")
     if name in frame.unit.functions:
         raise Mistake(f"{name} is a function, and this wants a value", span, help=f"call it: `{name}(...)`")
+    if name in frame.build.unknown:
+        raise sizes.Unclear
+    frame.build.unknown[name] = None
     near = did_you_mean(name, dict.fromkeys([*frame.names, *frame.unit.values, *CONSTANTS, *DTYPES]))
     raise Mistake(f"there is no value {name}", span, help=near)
 
@@ -104,9 +107,11 @@ def constant(frame: Frame, unit: Unit, item: ast.Const, span: Span) -> Denotatio
     frame.build.open[key] = None
     try:
         at = file_frame(frame, unit, f"{unit.path}{item.name.text}").within(constant=True)
+        begin = len(frame.build.made)
         found = at.evaluate(at, item.value)
         if item.type is not None and not isinstance(found, Wrong):
             found = types.fitted(at, found, types.pattern(at, item.type), item.name.text, item.value.span)
+        found = statements.named(at, found, at.targets[0], begin)
     finally:
         del frame.build.open[key]
     frame.build.consts[key] = found

@@ -130,9 +130,9 @@ class _Elaboration:
         self._sizes(frame, unit, graph)
         params = self._inputs(frame, graph)
         _distinct_results(graph)
-        outcome = frame.run(frame, graph.body)
-        targets = tuple(r.name.text if r.name is not None else "result" for r in graph.results)
+        targets = _result_names(graph)
         at = frame.within(namers=tuple(Namer(t) for t in targets), targets=targets)
+        outcome = frame.run(frame.within(returning=at), graph.body)
         results = expand.results_of(at, graph, outcome)
         if any(isinstance(x, Wrong) for x in results):
             raise Unclear
@@ -249,6 +249,15 @@ class _Elaboration:
 
 def place_of(graph: ast.Graph, name: str) -> Span:
     return next(f.name.span for f in graph.formals if f.name.text == name)
+
+
+def _result_names(graph: ast.Graph) -> tuple[str, ...]:
+    """What values that a graph returns are called: `result`, `result.2` where its results have no names."""
+    names: list[str] = []
+    for result in graph.results:
+        count = sum(name.startswith("result") for name in names) + 1
+        names.append(result.name.text if result.name is not None else "result" + f".{count}" * (count > 1))
+    return tuple(names)
 
 
 def _distinct_results(graph: ast.Graph) -> None:

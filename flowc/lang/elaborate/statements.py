@@ -69,7 +69,7 @@ def _statement(frame: Frame, statement: ast.Statement) -> Outcome:
         case ast.Yield(values, emitted):
             if emitted:
                 raise missing("emit, which belongs to scan,", statement.span)
-            return _ending(frame.within(lone=_calls(frame, values) == 1), "yield", values, statement)
+            return _ending(frame.within(targets=(), lone=_calls(frame, values) == 1), "yield", values, statement)
     return Outcome()
 
 

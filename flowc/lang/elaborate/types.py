@@ -31,7 +31,7 @@ from flowc.lang.elaborate.values import (
 )
 from flowc.ops.literal import listed, literal, settled
 from flowc.ops.shape import Reshape
-from flowc.ops.tensor import Read, differ, equal_sizes
+from flowc.ops.tensor import Constant, Read, differ, equal_sizes
 from flowc.source import Span
 
 DTYPE_LIKE = re.compile(r"(bool|u?int\d*|float\d*|double|half|complex\d*|[fiuc]\d+|bf\d+|f\d+e\d+m\d+)$")
@@ -380,6 +380,8 @@ def scalar(frame: Frame, x: Value | Element | Affine | Weak, span: Span, dtype: 
         case Affine(dim):
             with frame.making(span):
                 return scalar_of(dim)
+        case Value(op=Constant()) if not x.type.rank:
+            return x
         case Value():
             if x.type.rank:
                 raise Mistake(

@@ -121,13 +121,15 @@ class Loader:
     def _file(self, item: ast.Import, source: Source) -> Path:
         """The path of an import, which stays in the folder of the file that names it."""
         if source.path is None:
-            raise Mistake(f'"{item.path.value}" is relative to the file, and this text is in none', item.span, help="give the text a path")
+            raise Mistake(
+                f'"{item.path.value}" is relative to the file, and this text is in none', item.path.span, help="give the text a path"
+            )
         folder = source.path.resolve().parent
         path = (folder / item.path.value).resolve()
         if not self.outside and not path.is_relative_to(folder):
-            raise Mistake(f'"{item.path.value}" leaves the folder of {source.name}', item.span, help="the caller may allow it")
+            raise Mistake(f'"{item.path.value}" leaves the folder of {source.name}', item.path.span, help="the caller may allow it")
         if not path.is_file():
-            raise Mistake(f'there is no file "{item.path.value}"', item.span)
+            raise Mistake(f'there is no file "{item.path.value}"', item.path.span)
         return path
 
     def _weights(self, item: ast.Import, path: Path) -> WeightFile:
@@ -138,7 +140,7 @@ class Loader:
                 )
             return open_weights(path)
         except WeightError as error:
-            raise Mistake(str(error), item.span) from None
+            raise Mistake(str(error), item.path.span) from None
 
     def _other(self, item: ast.Import, path: Path, prefix: str) -> Unit:
         self.files += 1
@@ -153,14 +155,14 @@ class Loader:
                 )
             source = Source(path.name, path.read_text(encoding="utf-8"), path)
         except (WeightError, OSError, UnicodeDecodeError) as error:
-            raise Mistake(f'"{item.path.value}" cannot be read: {error}', item.span) from None
+            raise Mistake(f'"{item.path.value}" cannot be read: {error}', item.path.span) from None
         self.open.append(path)
         try:
             return self.unit(parse(source), source, prefix)
         except CompileError as error:
             for diagnostic in error.diagnostics:
                 self.report.add(Mistake(diagnostic.message, diagnostic.span, diagnostic.notes, diagnostic.help))
-            raise Mistake(f'"{item.path.value}" has errors', item.span) from None
+            raise Mistake(f'"{item.path.value}" has errors', item.path.span) from None
         finally:
             self.open.pop()
 
