@@ -448,3 +448,9 @@ def test_buffers_too_large_for_a_stack_are_refused() -> None:
     with pytest.raises(ValueError) as refused:
         emit([Func("big", Block((out,), (nest,), ()), (), "loops")], SSE2, {})
     assert str(refused.value) == "the local buffers of kernel big take 320000 bytes, which may be more than 262144"
+
+
+def test_one_text_gives_one_object() -> None:
+    x, w = tensor("x", N, K), tensor("w", K, M)
+    text = emit(Native.scheduled([x, w], MatMul.make(x, w), AVX2), AVX2, {}, "")
+    assert optimise_and_emit(text, AVX2) == optimise_and_emit(text, AVX2)
