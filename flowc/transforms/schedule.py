@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, body, close, indices, renamed, walk
+from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, body, close, indices, renamed, retyped, walk
 from flowc.ir.dims import Dim, Floor, Polynomial, at_least, at_most, ceil, dim, least, linear, product, substitute
 from flowc.ir.rewrite import Rewriter, Rules, block_key, key, rewrite
 from flowc.ir.types import Type, below
@@ -60,13 +60,19 @@ class _Scheduler:
         return Block(block.params, tuple(made), tuple(known.get(r, r) for r in block.results))
 
     def call(self, op: Kernel, known: dict[Value, Value]) -> Call:
-        inputs = tuple(op.body.captured)
+        inputs = taken(op.body)
         same = block_key(op.body, {v: ("input", n, v.type) for n, v in enumerate(inputs)})
         if same not in self.named:
             self.named[same] = name = f"{op.hint or 'kernel'}_{len(self.kernels)}"
             self.kernels[name] = nest(op, name, self.target)
-        types = tuple(r.type for r in op.results)
+        size = renamed(lambda v: known.get(v, v))
+        types = tuple(retyped(r.type, size) for r in op.results)
         return Call(Symbol(self.named[same]), tuple(known.get(v, v) for v in inputs), types, **op.common)
+
+
+def taken(block: Block) -> tuple[Value, ...]:
+    """What a kernel is given: what its block captures, and the sizes known only during the run that the types of that speak of."""
+    return tuple(dict.fromkeys(u for v in block.captured for u in (*indices(v.type.shape), v)))
 
 
 def viewed(op: Kernel) -> tuple[Value, Dim] | None:
@@ -82,13 +88,20 @@ def viewed(op: Kernel) -> tuple[Value, Dim] | None:
 
 def nest(kernel: Kernel, name: str, target: Target) -> Func:
     """The loop nest of `kernel`; parameters are the buffers and sizes it reads, then the buffers it writes."""
-    reads = tuple(kernel.body.captured)
-    rewriter = Rewriter(Rules((scalar_form,)), {v: v for v in (*reads, *kernel.body.params)})
-    built = replace(kernel, body=body(kernel.body.params, tuple(map(rewriter.settled, kernel.body.results)), (), reads))
+    reads = taken(kernel.body)
+    sizes = {v: Value(v.type, None, v.hint or f"in{n}") for n, v in enumerate(reads) if v.type.below is not None}
+    rewriter = Rewriter(Rules((scalar_form,)), {v: sizes.get(v, v) for v in reads})
+    params = rewriter.params(kernel.body)
+    given = [sizes.get(v, v) for v in reads]
+    built = replace(kernel, body=body(params, tuple(map(rewriter.settled, kernel.body.results)), (), given))
     joined = 1 if staged(built) else contiguous(built)
-    inputs = tuple(Value(buffer_type(v.type, joined > 1), None, v.hint or f"in{n}") for n, v in enumerate(reads))
+    size = renamed(lambda v: sizes.get(v, v))
+    place: dict[Value, Value | Dim] = {
+        v: v if v in sizes.values() else Value(buffer_type(retyped(v.type, size), joined > 1), None, v.hint or f"in{n}")
+        for n, v in enumerate(given)
+    }
+    inputs = tuple(v for v in place.values() if isinstance(v, Value))
     outs = tuple(Value(buffer_type(r.type, joined > 1), None, f"out{n}" if n else "out") for n, r in enumerate(built.results))
-    place: dict[Value, Value | Dim] = dict(zip(reads, inputs, strict=True))
     made = Nest(place, outs[0], target, joined)
     tiles = tiling(built, target)
     ops = made.contraction(built, tiles) if tiles else made.rows(built)
