@@ -229,11 +229,15 @@ def reduction(op: Op) -> Reduce | None:
     if not isinstance(op, Tensor) or isinstance(op, Elementwise) or op.moves:
         return None
     todo = [op.at(*(dim(Value(below(n), None, "a")) for n in op.result.type.shape))]
+    seen: set[Value] = set()
     while todo:
-        found = todo.pop().op
+        value = todo.pop()
+        found = value.op
         if isinstance(found, Reduce):
             return found
-        todo += found.operands if found is not None and not isinstance(found, Read) else ()
+        if value not in seen:
+            seen.add(value)
+            todo += found.operands if found is not None and not isinstance(found, Read) else ()
     return None
 
 
