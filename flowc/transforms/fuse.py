@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
-from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, renamed, retyped
+from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, renamed, retyped, scope
 from flowc.ir.dims import Dim, Polynomial, at_most, atoms, dim, most, product
 from flowc.ir.rewrite import Rewriter, Rules
 from flowc.ir.types import below
@@ -256,7 +256,7 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
             row, own = local[op.tensor]
             return Read(row, tuple(op.at[a] for a in own), op.inside).result
         source = op.tensor.op
-        return guarded(source.at(*op.at), op.inside) if source is not None and said_by_index(source) else None
+        return guarded(element_of(source, op.at), op.inside) if source is not None and said_by_index(source) else None
 
     known = {v: v if isinstance(v.op, Constant) else memory.get(v, v) for v in group.reads}
     sizes = {v: memory[v] for a in group.reads for v in indices(a.type.shape) if v in memory}
@@ -269,12 +269,18 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
         params = {n: fresh[n] for n in own}
         at = tuple(dim(params[n]) if n in params or isinstance(d, Along) else d for n, d in enumerate(access))
         rewriter.done.update((p, p) for p in params.values())
-        element = rewriter.settled(row.op.at(*at))
+        element = rewriter.settled(element_of(row.op, at))
         local[row] = Build(close(tuple(params.values()), (element,)), hints=(row.hint or row.op.name,)).result, own
         rewriter.done[local[row][0]] = local[row][0]
     root = group.root
-    element = rewriter.settled(root.at(*map(dim, group.axes)))
+    element = rewriter.settled(element_of(root, tuple(map(dim, group.axes))))
     if inner and outer:
         element = Build(close(inner, (element,))).result
     made = body(outer or inner, (element,), (), known.values())
     return Kernel(made, hints=(root.hint or root.name,), location=root.location, device=root.device).result
+
+
+def element_of(op: Tensor, at: tuple[Dim, ...]) -> Value:
+    """The element of `op` at an index; what it checks is told at the place of `op`."""
+    with scope(op.location, op.device):
+        return op.at(*at)
