@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from flowc.errors import OpError
+from flowc.errors import Diagnostic, OpError, RunError
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim, at_least, dim, product
 from flowc.ir.types import DType, Type
@@ -222,11 +222,22 @@ class ArgFold(Fold):
 
     def evaluate(self, x: Array) -> Array:
         rest = [a for a in range(x.ndim) if a not in self.axis]
-        flat = np.transpose(x, (*rest, *self.axis)).reshape(*(x.shape[a] for a in rest), -1)
+        outer, extent = tuple(x.shape[a] for a in rest), int(count(x, self.axis))
+        if not extent:
+            return nowhere(self, outer)
+        flat = np.transpose(x, (*rest, *self.axis)).reshape(*outer, extent)
         return np.asarray(self.position(flat), np.int64)
 
     def position(self, flat: Array) -> Array:
         raise NotImplementedError
+
+
+def nowhere(op: ArgFold, shape: tuple[int, ...]) -> Array:
+    """No positions at all, or an end of the run."""
+    if 0 not in shape:
+        message = f"index out of range: {op.name} of nothing: -1 of 0"
+        raise RunError((Diagnostic(message, op.location),), 2, 0, -1, 0)
+    return np.zeros(shape, np.int64)
 
 
 class ArgMax(ArgFold, name="argmax"):
