@@ -48,6 +48,18 @@ def ends_operand(token: Token) -> bool:
     return token.kind in WORDS or token.text in (")", "]", "}", "...")
 
 
+def partners(tokens: list[Token]) -> dict[int, int]:
+    """The number of each opening bracket's closing one."""
+    partner: dict[int, int] = {}
+    open: list[int] = []
+    for at, token in enumerate(tokens):
+        if token.kind in ("LPAR", "LSQB", "LBRACE"):
+            open.append(at)
+        elif token.kind in ("RPAR", "RSQB", "RBRACE"):
+            partner[open.pop()] = at
+    return partner
+
+
 @dataclass(frozen=True)
 class _Open:
     token: Token

@@ -16,7 +16,7 @@ from flowc.lang import ast
 from flowc.lang.build import Builder
 from flowc.lang.expected import refusal
 from flowc.lang.lexer import BAD, END, NEWLINE, Errors, Hopeless, Token, tokenize
-from flowc.lang.lines import DEFINITIONS, statements
+from flowc.lang.lines import DEFINITIONS, partners, statements
 from flowc.lang.tables import tables
 from flowc.source import Source, Span
 
@@ -66,7 +66,7 @@ class _Parser:
 
     def __init__(self, errors: Errors, tokens: list[Token]) -> None:
         self.errors, self.tokens = errors, tokens
-        self.partner = _partners(tokens)
+        self.partner = partners(tokens)
         self.tables = tables()
         self.builder = Builder(errors)
         self.states: list[int] = []
@@ -202,15 +202,3 @@ class _Parser:
             if at < len(tokens) and tokens[at].kind == NEWLINE:
                 at += 1
         return at
-
-
-def _partners(tokens: list[Token]) -> dict[int, int]:
-    """The number of each opening bracket's closing one."""
-    partner: dict[int, int] = {}
-    open: list[int] = []
-    for at, token in enumerate(tokens):
-        if token.kind in ("LPAR", "LSQB", "LBRACE"):
-            open.append(at)
-        elif token.kind in ("RPAR", "RSQB", "RBRACE"):
-            partner[open.pop()] = at
-    return partner
