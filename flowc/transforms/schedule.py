@@ -50,7 +50,7 @@ class _Scheduler:
         for op in block.ops:
             match op:
                 case Kernel() if (view := viewed(op)) is not None:
-                    new: Op = View(value(view[0]), (index(view[1]),), op.result.type, **op.common)
+                    new: Op = View(value(view[0]), (index(view[1]),), retyped(op.result.type, index), **op.common)
                 case Kernel():
                     new = self.call(op, known)
                 case _:
