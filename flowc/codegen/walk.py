@@ -399,7 +399,7 @@ compare:
   %j.next = add i64 %j, 1
   br i1 %both, label %found, label %inner
 found:
-  %pair = mul i64 %i, 65536
+  %pair = mul i64 %i, 4294967296
   %which = add i64 %pair, %j
   ret i64 %which
 outer.on:
