@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
+
+# Public names that are not of flowc.graph, with their modules.
+NAMES = {"Error": "errors", "CompileError": "errors", "RunError": "errors", "UsageError": "errors", "Options": "options"}
 
 
 def __getattr__(name: str) -> Any:
@@ -11,11 +15,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'flowc' has no attribute '{name}'")
     from flowc.graph import find
 
-    found = globals()[name] = find(name)
+    found = globals()[name] = getattr(import_module(f"flowc.{NAMES[name]}"), name) if name in NAMES else find(name)
     return found
 
 
 def __dir__() -> list[str]:
     from flowc.graph import names
 
-    return sorted({*globals(), *names()})
+    return sorted({*globals(), *NAMES, *names()})

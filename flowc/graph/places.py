@@ -12,8 +12,8 @@ from types import CodeType, FrameType
 from flowc.source import PACKAGE, Span
 
 STORES = frozenset({"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF"})
-SILENT = frozenset({"NOP", "COPY", "RESUME", "EXTENDED_ARG", "CACHE"})
-STATEMENT_ENDS = ("POP_TOP", "STORE_ATTR", "STORE_SUBSCR", "RAISE", "YIELD", "SWAP")
+SILENT = frozenset({"NOP", "RESUME", "EXTENDED_ARG", "CACHE"})
+STATEMENT_ENDS = ("POP_TOP", "STORE_ATTR", "STORE_SUBSCR", "RAISE", "YIELD")
 
 
 @dataclass(frozen=True)
@@ -41,32 +41,53 @@ def assignment_within(outermost: CodeType) -> Target | None:
     """
     frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     found: Target | None = None
-    direct, called = True, False
+    direct, called, returned = True, False, False
     while frame is not None and frame.f_code is not outermost:
         if frame.f_code.co_filename.startswith(PACKAGE):
             direct = direct and not called  # what a callback of flowc returns is not what the call gives
         else:
             called = True
             here = _target(frame.f_code, frame.f_lasti)
+            returned = here is not None and not here.names
             if here is not None and found is not None and here.names:
-                found = replace(found, names=tuple(f"{here.names[0]}.{name}" for name in found.names))
+                found = _within(here.names[0], found)
             elif here is not None and found is None:
                 direct = direct and here.direct
                 found = replace(here, direct=direct) if here.names else None
         frame = frame.f_back
-    return found if found is not None or not called else Target(("result",), (outermost, 0), direct)
+    if found is not None:
+        return _within("result", found) if returned else found
+    return Target(("result",), (outermost, 0), direct) if returned else None
+
+
+def _within(outer: str, target: Target) -> Target:
+    return replace(target, names=tuple(f"{outer}.{name}" for name in target.names))
 
 
 @lru_cache(maxsize=4096)
 def _target(code: CodeType, offset: int) -> Target | None:
-    """What the value at `offset` goes to; without names where it is returned."""
+    """What the value that the instruction at `offset` leaves goes to; without names where it is returned.
+
+    The value, or what is computed from it, is at `place` of a stack of `height`, both counted from the value's own place.
+    """
+    place = height = 1
+    direct = True
     following = [i for i in _instructions(code) if i.offset > offset and i.opname not in SILENT]
-    for n, instruction in enumerate(following):
-        names = _stored(following, n)
-        if names or instruction.opname.startswith("RETURN"):
-            return Target(names, (code, instruction.offset), n == 0)
-        if instruction.opname.startswith(STATEMENT_ENDS) or "JUMP" in instruction.opname or "FOR_ITER" in instruction.opname:
+    for n, at in enumerate(following):
+        if at.opname == "SWAP":
+            place = {height: height - (at.arg or 0) + 1, height - (at.arg or 0) + 1: height}.get(place, place)
+            continue
+        if place == height and (names := _stored(following, n)):
+            return Target(names, (code, at.offset), direct)
+        if place == height and at.opname.startswith("RETURN"):
+            return Target((), (code, at.offset), direct)
+        if place == height and at.opname.startswith(STATEMENT_ENDS) or "JUMP" in at.opname or "FOR_ITER" in at.opname:
             return None
+        height += dis.stack_effect(at.opcode, at.arg if at.opcode >= dis.HAVE_ARGUMENT else None, jump=False)
+        if at.opname.startswith("STORE") and height < place:
+            return None
+        if at.opname != "COPY" and not at.opname.startswith("STORE") and height <= place:
+            place, direct = height, False
     return None
 
 

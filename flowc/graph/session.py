@@ -63,6 +63,11 @@ class Session:
         values = iter(wanted)
         return mapped(fetches, lambda _: found[next(values)])
 
+    @property
+    def programs(self) -> list[Program]:
+        """What has been compiled so far."""
+        return list(self._programs.values())
+
     def close(self) -> None:
         """Gives up the values of the variables; the session runs nothing from here on."""
         self.closed = True
