@@ -77,7 +77,8 @@ def _target(code: CodeType, offset: int) -> Target | None:
         if at.opname == "SWAP":
             place = {height: height - (at.arg or 0) + 1, height - (at.arg or 0) + 1: height}.get(place, place)
             continue
-        if place == height and (names := _stored(following, n)):
+        names = _stored(following, n) if place == height else _name(at)[1:] if place == height - 1 else ()
+        if names:
             return Target(names, (code, at.offset), direct)
         if place == height and at.opname.startswith("RETURN"):
             return Target((), (code, at.offset), direct)
