@@ -18,6 +18,8 @@ def declared(found: Interface, target: Target) -> str:
         parts.append(f"define {export}{word} @{prefix}_state_bytes() #0 {{\n  ret {word} {found.state_bytes}\n}}")
     if found.place == "table" and found.weights.blobs:
         parts.append(f"@{prefix}_weights = {export}global [{len(found.weights.blobs)} x ptr] zeroinitializer, align 8")
+    if target.triple.endswith("msvc"):  # what says that a program uses floating point; each object has it, linkers keep one
+        parts.append("$_fltused = comdat any\n@_fltused = weak_odr constant i32 1, comdat, align 4")
     return "\n".join(parts) + "\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,9 @@ TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 EVENT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(FlowEvent))
 
 
-def planned(text: str, name: str = "m.flow", target: Target | None = None) -> Module:
+def planned(text: str, name: str = "m.flow", target: Target | None = None, path: Path | None = None) -> Module:
     """The planned module of a program, verified after every stage."""
-    source = Source(name, text)
+    source = Source(name, text, path)
     module = verify(elaborate(parse(source), source))
     for stage in STAGES:
         module = verify(stage.run(module, target or host()))
