@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from flowc.ir.core import Block, Func, Module, Op, Value, renamed
 from flowc.ir.dims import Dim, Polynomial, Size, evaluate, substitute
 from flowc.ir.printer import sizes
 from flowc.ops.plan import CheckRange, CheckTrue, Commit, If, Launch, SizeOf, StoreSize, View, WeightData, While
-from flowc.transforms.interpret_loops import run_kernel
+from flowc.transforms.interpret_loops import Failure, run_kernel
 
 Array = np.ndarray[Any, Any]
 JUNK = 0x5A  # what memory holds before it is written
@@ -34,16 +34,19 @@ class Memory:
     start: int = 0
 
 
+Run = Callable[[Func, Sequence[Array | int], Mapping[Size, int]], list[Failure]]
+
+
 def run_plan(
-    module: Module, graph: str, arrays: Sequence[Array], named: Mapping[str, int], state: Array | None = None
+    module: Module, graph: str, arrays: Sequence[Array], named: Mapping[str, int], state: Array | None = None, kernel: Run = run_kernel
 ) -> tuple[list[Array], int]:
     """The results of a planned graph on its inputs, and how many bytes of its workspace were touched; raises `Stopped`.
 
-    `state` is the block of all states as bytes, which the run writes.
+    `state` is the block of all states as bytes, which the run writes; `kernel` runs a launched kernel.
     """
     fn = module.func(graph)
     known = {s: named[s.name] for s in sizes(fn)}
-    machine = _Driver(module, known)
+    machine = _Driver(module, known, kernel)
     *params, workspace = fn.body.params
     if module.states:
         block, *params = params
@@ -64,8 +67,8 @@ def run_plan(
 
 
 class _Driver:
-    def __init__(self, module: Module, named: Mapping[Size, int]) -> None:
-        self.module, self.named = module, named
+    def __init__(self, module: Module, named: Mapping[Size, int], run: Run) -> None:
+        self.module, self.named, self.run = module, named, run
         self.kernels = {f.name: f for f in module.funcs}
         self.buffers: dict[Value, Memory] = {}
         self.indices: dict[Value, int] = {}
@@ -137,7 +140,7 @@ class _Driver:
             memory, dtype = self.buffers[value], param.type.dtype.numpy
             count = self.elements(param, dict(zip(kernel.body.params, given, strict=True)))
             arguments.append(memory.data[memory.start : memory.start + count * dtype.itemsize].view(dtype))
-        failures = run_kernel(kernel, arguments, self.named)
+        failures = self.run(kernel, arguments, self.named)
         if failures:
             first = failures[0]
             raise Stopped(first.op, first.index, first.bound, first.element)

@@ -1,0 +1,478 @@
+"""What every op of the registry keeps: it is whole for its kind, reads back from text, and means the same by each of its definitions."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowc.codegen.llvm.kernel import emit
+from flowc.codegen.native import load
+from flowc.compile import STAGES
+from flowc.ir.core import Func, Module, Value, func, indices, walk
+from flowc.ir.dims import Size, dim
+from flowc.ir.parser import parse_module
+from flowc.ir.printer import print_module, sizes as sizes_of
+from flowc.ir.types import DType, Type
+from flowc.ops.call import built_ins, call, parameters, reference, signature_text
+from flowc.ops.catalog import catalog
+from flowc.ops.interpret import bound, has_meaning, run
+from flowc.ops.kernel import Checked
+from flowc.ops.loops import For
+from flowc.ops.pointwise import Elementwise, kind
+from flowc.ops.tensor import Tensor
+from flowc.target import host
+from flowc.transforms.interpret_loops import Failure, run_kernel
+from flowc.transforms.interpret_plan import Run, run_plan
+
+Array = np.ndarray[Any, Any]
+NUMBERS = [DType.i8, DType.u8, DType.i32, DType.u32, DType.i64, DType.u64, DType.f32, DType.f64]
+SHAPES = [(), (0,), (1,), (7,), (3, 65)]
+OPS = {name: op for name, op in catalog().items() if issubclass(op, Tensor)}
+POINTWISE = {name: op for name, op in OPS.items() if issubclass(op, Elementwise) and op.public}
+
+
+def tensor(array: Array, hint: str, sizes: str = "") -> Value:
+    """A parameter of the array's type; its first axes have the sizes named."""
+    shape = tuple(dim(Size(sizes[a], 0)) if a < len(sizes) else n for a, n in enumerate(array.shape))
+    return Value(Type(DType(dtype_of(array)), shape), None, hint)
+
+
+def dtype_of(array: Array) -> str:
+    return next(d.value for d in DType if d.value not in ("bf16", "index", "token", "error") and d.numpy == array.dtype)
+
+
+def elements(shape: tuple[int, ...], dtype: DType, seed: int = 0) -> Array:
+    """Random elements with the special ones among them."""
+    rng = np.random.default_rng(seed)
+    if dtype is DType.bool:
+        return rng.integers(0, 2, shape).astype(bool)
+    if dtype.is_float:
+        special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -2.5, 3.0, 1e-40, 1e30], dtype.numpy)
+        return np.where(rng.random(shape) < 0.4, rng.choice(special, shape), (3 * rng.standard_normal(shape)).astype(dtype.numpy))
+    low, high = dtype.limits()
+    special = np.array([low, high, 0, 1, high if dtype.is_signed is False else -1, 2, 7], dtype.numpy)
+    return np.where(rng.random(shape) < 0.6, rng.choice(special, shape), rng.integers(low, high, shape, dtype.numpy, endpoint=True))
+
+
+def same(found: Array, wanted: Array) -> None:
+    """Equal dtype, shape and bits; one NaN is any other."""
+    assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
+    if found.dtype.kind == "f":
+        np.testing.assert_array_equal(np.isnan(found), np.isnan(wanted))
+        np.testing.assert_array_equal(np.signbit(found) & ~np.isnan(found), np.signbit(wanted) & ~np.isnan(wanted))
+    np.testing.assert_array_equal(found, wanted)
+
+
+def near(found: Array, wanted: Array, ulps: float, least: float = 0.0) -> None:
+    """Within so many epsilons of the result's dtype, of results below `least` in proportion to it."""
+    assert found.shape == wanted.shape
+    with np.errstate(all="ignore"):
+        wide = wanted.astype(np.float64)
+        np.testing.assert_array_equal(np.isnan(found), np.isnan(wide))
+        finite = np.isfinite(wide) & np.isfinite(wanted.astype(found.dtype))
+        np.testing.assert_array_equal(found[~finite], wanted.astype(found.dtype)[~finite])
+        error = np.abs(found.astype(np.float64) - wide) / np.maximum(np.abs(wide), max(least, np.finfo(found.dtype).tiny))
+        assert np.max(error[finite], initial=0) <= ulps * np.finfo(found.dtype).eps
+
+
+def graph(results: Value | tuple[Value, ...], params: Sequence[Value]) -> Func:
+    return func("f", tuple(params), results if isinstance(results, tuple) else (results,))
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_every_op_is_whole_for_its_kind(name: str) -> None:
+    op = OPS[name]
+    assert op.__doc__, f"{name} says nothing of its meaning"
+    by_element = op.at is not (Elementwise.at if issubclass(op, Elementwise) else Tensor.at) or issubclass(op, Elementwise)
+    assert has_meaning(op.__new__(op)) or by_element or op.expand is not Tensor.expand, f"{name} can be computed in no way"
+    if issubclass(op, Elementwise) and op.expand is Tensor.expand:
+        simpler = op.scalar is not Elementwise.scalar
+        told = [k for k in op.accepts if op.code is not Elementwise.code or k in op.llvm or op.function or simpler]
+        assert told == list(op.accepts), f"{name} has code for {told} and accepts {list(op.accepts)}"
+
+
+@pytest.mark.parametrize("name", sorted(built_ins()))
+def test_every_built_in_can_be_described(name: str) -> None:
+    cls = built_ins()[name]
+    assert signature_text(cls).startswith(f"{cls.name}(") and cls.__doc__
+    assert reference(cls).startswith(signature_text(cls))
+    assert [p.name for p in parameters(cls)] == list(dict.fromkeys(p.name for p in parameters(cls)))
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What an elementwise op is in numpy, said a second time; `ulps` its bound where it is not exact."""
+
+    of: Callable[..., Any]
+    ulps: float = 0
+
+
+def python_floor(x: Any, y: Any) -> Any:
+    return x - x if y == 0 else x // y
+
+
+def each(of: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of Python's exact integers, elementwise and wrapping."""
+
+    def whole(*arrays: Array) -> Array:
+        dtype = DType(dtype_of(arrays[0]))
+        low, _ = dtype.limits()
+        items = zip(*(a.flat for a in np.broadcast_arrays(*arrays)), strict=True)
+        wrapped = [(of(*map(int, item)) - low) % (1 << dtype.bits) + low for item in items]
+        return np.array(wrapped, dtype.numpy).reshape(np.broadcast_shapes(*(a.shape for a in arrays)))
+
+    return whole
+
+
+def by_kind(floats: Callable[..., Any], integers: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *arrays: (floats if arrays[0].dtype.kind == "f" else integers)(*arrays)
+
+
+def integer_power(x: int, y: int) -> int:
+    if y >= 0:
+        return pow(x, y, 1 << 64)
+    return 1 if x == 1 else (1 if y % 2 == 0 else -1) if x == -1 else 0
+
+
+def arranged(x: Array, y: Array, largest: bool) -> Array:
+    """The larger or smaller by IEEE's total order of numbers, NaN where one is."""
+    if x.dtype.kind != "f":
+        return np.where((x > y) == largest, x, y)
+    first = (x > y) | ((x == y) & np.signbit(y)) if largest else (x < y) | ((x == y) & np.signbit(x))
+    return np.where(np.isnan(x) | np.isnan(y), np.nan, np.where(first, x, y)).astype(x.dtype)
+
+
+def wide(of: Callable[..., Any]) -> Callable[..., Any]:
+    """In longdouble, which is exact enough to be the reference of f32 and f64."""
+    return lambda *arrays: of(*(a.astype(np.longdouble) for a in arrays))
+
+
+MEANINGS: dict[str, Meaning] = {
+    "abs": Meaning(by_kind(lambda x: np.copysign(x, 1).astype(x.dtype), each(abs))),
+    "add": Meaning(by_kind(lambda x, y: x + y, each(lambda x, y: x + y))),
+    "subtract": Meaning(by_kind(lambda x, y: x - y, each(lambda x, y: x - y))),
+    "multiply": Meaning(by_kind(lambda x, y: x * y, each(lambda x, y: x * y))),
+    "divide": Meaning(lambda x, y: x / y),
+    "negative": Meaning(by_kind(lambda x: np.copysign(x, -np.copysign(1, x)).astype(x.dtype), each(lambda x: -x))),
+    "sqrt": Meaning(lambda x: np.sqrt(x)),
+    "rsqrt": Meaning(lambda x: (1 / np.sqrt(x)).astype(x.dtype)),
+    "square": Meaning(by_kind(lambda x: x * x, each(lambda x: x * x))),
+    "maximum": Meaning(lambda x, y: arranged(x, y, largest=True)),
+    "minimum": Meaning(lambda x, y: arranged(x, y, largest=False)),
+    "clip": Meaning(lambda x, a, b: arranged(arranged(x, a, largest=True), b, largest=False)),
+    "equal": Meaning(lambda x, y: x == y),
+    "not_equal": Meaning(lambda x, y: x != y),
+    "less": Meaning(lambda x, y: x < y),
+    "less_equal": Meaning(lambda x, y: x <= y),
+    "greater": Meaning(lambda x, y: x > y),
+    "greater_equal": Meaning(lambda x, y: x >= y),
+    "logical_and": Meaning(lambda x, y: x & y),
+    "logical_or": Meaning(lambda x, y: x | y),
+    "logical_not": Meaning(lambda x: ~x),
+    "where": Meaning(lambda c, x, y: np.where(c, x, y)),
+    "bitwise_and": Meaning(lambda x, y: x & y),
+    "bitwise_or": Meaning(lambda x, y: x | y),
+    "bitwise_xor": Meaning(lambda x, y: x ^ y),
+    "bitwise_not": Meaning(lambda x: ~x),
+    "bitwise_left_shift": Meaning(lambda x, y: each(lambda a, b: a << (b % (8 * x.dtype.itemsize)))(x, y)),
+    "bitwise_right_shift": Meaning(lambda x, y: each(lambda a, b: a >> (b % (8 * x.dtype.itemsize)))(x, y)),
+    "popcount": Meaning(lambda x: each(lambda a: (a % (1 << 8 * x.dtype.itemsize)).bit_count())(x)),
+    "floor_divide": Meaning(by_kind(np.floor_divide, each(python_floor))),
+    "remainder": Meaning(by_kind(np.remainder, each(lambda x, y: 0 if y == 0 else x % y))),
+    "power": Meaning(by_kind(wide(np.power), each(integer_power)), ulps=2),
+    "copysign": Meaning(lambda x, y: np.where(np.signbit(y), -np.abs(x), np.abs(x)).astype(x.dtype)),
+    "sign": Meaning(by_kind(lambda x: np.where(x > 0, 1, np.where(x < 0, -1, x)).astype(x.dtype), each(lambda x: (x > 0) - (x < 0)))),
+    "floor": Meaning(np.floor),
+    "ceil": Meaning(np.ceil),
+    "trunc": Meaning(np.trunc),
+    "round": Meaning(np.rint),
+    "isnan": Meaning(lambda x: x != x),
+    "isinf": Meaning(lambda x: np.abs(x) == np.inf),
+    "isfinite": Meaning(lambda x: np.abs(x) < np.inf),
+    "relu": Meaning(lambda x: np.where(x <= 0, x.dtype.type(0), x)),
+    "exp": Meaning(wide(np.exp), ulps=1),
+    "log": Meaning(wide(np.log), ulps=1),
+    "tanh": Meaning(wide(np.tanh), ulps=1),
+    "sin": Meaning(wide(np.sin), ulps=1),
+    "cos": Meaning(wide(np.cos), ulps=1),
+    "sigmoid": Meaning(wide(lambda x: 1 / (1 + np.exp(-x))), ulps=2),
+    "erf": Meaning(np.vectorize(math.erf, otypes=[np.float64]), ulps=1),
+}
+COMPOSED = {"gelu", "silu"}  # their error is absolute, not in units of the last place
+
+
+def test_every_elementwise_op_has_a_meaning_to_be_compared_with() -> None:
+    assert sorted(POINTWISE) == sorted({*MEANINGS, *COMPOSED})
+
+
+def accepted() -> list[Any]:
+    pairs = [(name, d) for name in sorted(MEANINGS) for d in [DType.bool, *NUMBERS] if kind(d) in POINTWISE[name].accepts]
+    return [pytest.param(name, d, id=f"{name}-{d.value}") for name, d in pairs]
+
+
+def operands(name: str, dtype: DType, shape: tuple[int, ...]) -> dict[str, Array]:
+    """An array for each operand of an elementwise op; the second lacks the first axis, so that it repeats."""
+    formals = [p.name for p in parameters(POINTWISE[name])]
+    made = {formal: elements(shape[n % 2 :], dtype, n) for n, formal in enumerate(formals)}
+    return made | ({"condition": elements(shape, DType.bool, 9)} if name == "where" else {})
+
+
+@pytest.mark.parametrize(("name", "dtype"), accepted())
+def test_elementwise_op_is_its_meaning_in_numpy_and_by_element(name: str, dtype: DType) -> None:
+    for shape in SHAPES:
+        arrays = operands(name, dtype, shape)
+        params = [tensor(a, n) for n, a in arrays.items()]
+        made = POINTWISE[name](*params).result
+        with np.errstate(all="ignore"):
+            wanted = np.asarray(MEANINGS[name].of(*arrays.values()))
+        (found,) = run(graph(made, params), list(arrays.values()))
+        agree(MEANINGS[name], found, wanted)
+        simpler = definition(made)
+        if simpler is not None:
+            (defined,) = run(graph(simpler, params), list(arrays.values()), bits=True)
+            agree(MEANINGS[name], defined, wanted)
+
+
+def agree(meaning: Meaning, found: Array, wanted: Array) -> None:
+    if meaning.ulps and found.dtype.kind == "f":
+        near(found, wanted, meaning.ulps)
+    else:
+        same(found, wanted)
+
+
+def definition(value: Value) -> Value | None:
+    """The op in simpler ones, which are elementwise too and so hold for tensors; None for a primitive."""
+    assert isinstance(value.op, Elementwise)
+    return value.op.expand() or value.op.scalar()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call of a built-in on arrays, and what it gives; an argument `$0` is the first array, `$all` the list of them."""
+
+    name: str
+    arrays: tuple[Array, ...]
+    arguments: tuple[Any, ...]
+    of: Callable[..., Any]
+    ulps: float = 0
+    named: tuple[tuple[str, Any], ...] = ()
+
+    def made(self, params: Sequence[Value]) -> Any:
+        given = [list(params) if a == "$all" else params[int(a[1:])] if str(a).startswith("$") else a for a in self.arguments]
+        return call(built_ins()[self.name], given, dict(self.named))
+
+
+X = elements((4, 5), DType.f32, 1)
+PLAIN = np.random.default_rng(2).standard_normal((4, 5)).astype(np.float32)
+LONG = np.random.default_rng(3).standard_normal((3, 1000))
+INTS = elements((4, 5), DType.i32, 4)
+BOOLS = elements((4, 5), DType.bool, 5)
+NOTHING = np.zeros((4, 0), np.float32)
+IDS = np.array([[0, -1], [3, 1]])
+CLASSES = np.array([4, 0, 2, -1])
+CHANCES = np.random.default_rng(6).dirichlet(np.ones(5), 4).astype(np.float32)
+
+
+def softmax(x: Array) -> Array:
+    z = np.exp(x.astype(np.longdouble) - x.max(-1, keepdims=True))
+    return z / z.sum(-1, keepdims=True)
+
+
+def standardised(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
+    wide = x.astype(np.longdouble)
+    return (wide - wide.mean(axes, keepdims=True)) / np.sqrt(wide.var(axes, keepdims=True) + epsilon)
+
+
+def gelu_by_tanh(x: Array) -> Array:
+    wide = x.astype(np.float64)
+    return wide / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3)))
+
+
+def case(name: str, arrays: Sequence[Array], arguments: Sequence[Any], of: Callable[..., Any], ulps: float = 0, **named: Any) -> Case:
+    return Case(name, tuple(arrays), tuple(arguments), of, ulps, tuple(named.items()))
+
+
+CASES = [
+    case("sum", [PLAIN], ["$0"], lambda x: x.astype(np.longdouble).sum(), 40),
+    case("sum", [LONG], ["$0"], lambda x: x.astype(np.longdouble).sum(-1), 1000, axis=-1),
+    case("sum", [INTS], ["$0", [0, 1]], lambda x: x.sum(dtype=np.int32)),
+    case("sum", [BOOLS], ["$0"], lambda x: x.sum(0, dtype=np.int64), axis=0),
+    case("sum", [NOTHING], ["$0"], lambda x: np.zeros((4, 1), np.float32), axis=1, keepdims=True),
+    case("prod", [PLAIN], ["$0", 1], lambda x: x.astype(np.longdouble).prod(1), 10),
+    case("prod", [INTS], ["$0", 0], lambda x: x.prod(0, dtype=np.int32)),
+    case("mean", [PLAIN], ["$0", 1], lambda x: x.astype(np.longdouble).mean(1), 20),
+    case("mean", [NOTHING], ["$0", 1], lambda x: np.full(4, np.nan, np.float32)),
+    case("var", [LONG], ["$0"], lambda x: x.astype(np.longdouble).var(-1, ddof=1), 200, axis=-1, correction=1),
+    case("std", [PLAIN], ["$0"], lambda x: x.astype(np.longdouble).std(0, keepdims=True), 20, axis=0, keepdims=True),
+    case("max", [PLAIN], ["$0"], lambda x: x.max(1), axis=1),
+    case("max", [X], ["$0"], lambda x: np.where(np.isnan(x).any(1), np.nan, np.fmax.reduce(x, 1)).astype(np.float32), axis=1),
+    case("max", [NOTHING], ["$0"], lambda x: np.full(4, -np.inf, np.float32), axis=1),
+    case("max", [INTS[:, :0]], ["$0"], lambda x: np.full(4, -(2**31), np.int32), axis=1),
+    case("min", [INTS], ["$0"], lambda x: x.min(keepdims=True), keepdims=True),
+    case("min", [np.array([0.0, -0.0, 0.0])], ["$0"], lambda x: np.array(-0.0)),
+    case("max", [np.array([-0.0, 0.0, -0.0])], ["$0"], lambda x: np.array(0.0)),
+    case("any", [BOOLS], ["$0", 1], lambda x: x.any(1)),
+    case("all", [BOOLS], ["$0"], lambda x: x.all()),
+    case("argmax", [X], ["$0", 1], lambda x: x.argmax(1)),
+    case("argmin", [INTS], ["$0"], lambda x: x.argmin()),
+    case("argmax", [INTS], ["$0", 0, True], lambda x: x.argmax(0, keepdims=True)),
+    case("count_nonzero", [INTS], ["$0", 0], lambda x: np.count_nonzero(x, 0)),
+    case("logsumexp", [PLAIN], ["$0", 1], lambda x: np.log(np.exp(x.astype(np.longdouble)).sum(1)), 8),
+    case("matmul", [PLAIN, PLAIN.T.copy()], ["$0", "$1"], lambda x, y: x.astype(np.float64) @ y, 60),
+    case("matmul", [INTS, INTS.T.copy()], ["$0", "$1"], lambda x, y: x @ y),
+    case("matmul", [PLAIN, PLAIN[0]], ["$0", "$1"], lambda x, y: x.astype(np.float64) @ y, 60),
+    case("matmul", [LONG[0], LONG[1]], ["$0", "$1"], lambda x, y: x.astype(np.longdouble) @ y, 1000),
+    case("matmul", [np.ones((2, 1, 3, 4)), np.ones((5, 4, 2))], ["$0", "$1"], lambda x, y: x @ y),
+    case("linear", [PLAIN, PLAIN.T.copy(), PLAIN[:, 0]], ["$0", "$1", "$2"], lambda x, w, b: x.astype(np.float64) @ w + b, 200),
+    case("reshape", [X], ["$0", [2, -1]], lambda x: x.reshape(2, -1)),
+    case("transpose", [X], ["$0"], lambda x: x.T),
+    case("transpose", [np.arange(24).reshape(2, 3, 4)], ["$0", [1, 2, 0]], lambda x: x.transpose(1, 2, 0)),
+    case("broadcast_to", [X[:1]], ["$0", [3, 4, 5]], lambda x: np.broadcast_to(x, (3, 4, 5))),
+    case("expand", [X[:1]], ["$0", [2, 4, -1]], lambda x: np.broadcast_to(x, (2, 4, 5))),
+    case("squeeze", [X[:, :1]], ["$0"], lambda x: x.squeeze(1), axis=1),
+    case("unsqueeze", [X], ["$0", [0, -1]], lambda x: np.expand_dims(x, (0, -1))),
+    case("concat", [X, X[:2]], ["$all"], lambda x, y: np.concatenate([x, y])),
+    case("concat", [X, NOTHING, X], ["$all"], lambda *xs: np.concatenate(xs, 1), axis=-1),
+    case("stack", [X, X + 1], ["$all"], lambda x, y: np.stack([x, y], -1), axis=-1),
+    case("split", [X], ["$0", [1, 3]], lambda x: np.split(x, [1])),
+    case("split", [X], ["$0", 2], lambda x: np.split(x, 2)),
+    case("flip", [X], ["$0"], lambda x: x[::-1, ::-1]),
+    case("pad", [X], ["$0", [[1, 0], [2, 3]]], lambda x: np.pad(x, [(1, 0), (2, 3)], constant_values=np.float32(0.5)), value=0.5),
+    case("tril", [X], ["$0", 1], lambda x: np.where(np.tri(4, 5, 1, dtype=bool), x, np.float32(0))),
+    case("triu", [INTS], ["$0", -1], lambda x: np.triu(x, -1)),
+    case("take", [X, IDS], ["$0", "$1"], lambda x, i: x[i]),
+    case("take", [X, IDS], ["$0", "$1", 1], lambda x, i: x[:, i]),
+    case("embedding", [IDS, X], ["$0", "$1"], lambda i, x: x[i]),
+    case("take_along_axis", [X, IDS[:1]], ["$0", "$1", 1], lambda x, i: x[:, i[0]]),
+    case("nonzero", [BOOLS], ["$0"], lambda x: np.nonzero(x)),
+    case("nonzero", [np.arange(700) % 3], ["$0"], lambda x: np.nonzero(x)),
+    case("one_hot", [IDS, ], ["$0", 4], lambda i: (i[..., None] == np.arange(4)).astype(np.float32)),
+    case("zeros", [], [[2, 3]], lambda: np.zeros((2, 3), np.float32)),
+    case("ones", [], [[2], DType.bool], lambda: np.ones(2, bool)),
+    case("full", [], [[2], 7], lambda: np.full(2, 7, np.int32)),
+    case("full", [PLAIN[0, 0]], [[2, 2], "$0"], lambda x: np.full((2, 2), x)),
+    case("zeros_like", [INTS], ["$0"], np.zeros_like),
+    case("ones_like", [X], ["$0"], np.ones_like),
+    case("full_like", [X], ["$0", 3], lambda x: np.full_like(x, 3)),
+    case("iota", [], [[2, 3], 1], lambda: np.broadcast_to(np.arange(3), (2, 3))),
+    case("arange", [], [5], lambda: np.arange(5, dtype=np.int32)),
+    case("arange", [], [7, -2, -3], lambda: np.arange(7, -2, -3, dtype=np.int32)),
+    case("arange", [], [0, 1, 0.25], lambda: np.arange(0, 1, 0.25, dtype=np.float32)),
+    case("linspace", [], [0, 2, 5], lambda: np.linspace(0, 2, 5, dtype=np.float32)),
+    case("eye", [], [3], lambda: np.eye(3, dtype=np.float32)),
+    case("softmax", [PLAIN], ["$0"], softmax, 16),
+    case("log_softmax", [PLAIN], ["$0"], lambda x: np.log(softmax(x)), 16),
+    case("layer_norm", [PLAIN, PLAIN[0], PLAIN[1]], ["$0", "$1", "$2"], lambda x, s, t: standardised(x, (1,), 1e-5) * s + t, 400),
+    case("layer_norm", [LONG[:, :24].reshape(3, 4, 6)], ["$0"], lambda x: standardised(x, (1, 2), 1e-5), 400, axis=1),
+    case("rms_norm", [PLAIN], ["$0"], lambda x: x / np.sqrt((x.astype(np.longdouble) ** 2).mean(1, keepdims=True) + 1e-6), 16),
+    case("cross_entropy", [PLAIN, CLASSES], ["$0", "$1"], lambda x, i: -np.log(softmax(x))[np.arange(4), i], 32),
+    case("cross_entropy", [PLAIN, CHANCES], ["$0", "$1"], lambda x, p: -(p * np.log(softmax(x))).sum(1), 32),
+    case("gelu", [PLAIN], ["$0"], lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2, 64),
+    case("gelu", [PLAIN], ["$0", "tanh"], gelu_by_tanh, 200),
+    case("silu", [PLAIN], ["$0"], lambda x: x / (1 + np.exp(-x.astype(np.float64))), 16),
+    case("size", [X], ["$0"], lambda x: np.int64(20)),
+    case("rank", [X], ["$0"], lambda x: np.int64(2)),
+]  # fmt: skip
+RANDOM = {"uniform", "normal", "randint", "bernoulli", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal"}
+
+
+def test_every_built_in_is_in_a_case() -> None:
+    cased = {c.name for c in CASES} | set(MEANINGS) | RANDOM
+    assert sorted({cls.name for cls in built_ins().values()} - cased) == []
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, id=f"{c.name}-{n}") for n, c in enumerate(CASES)])
+def test_built_in_is_its_meaning_in_numpy_and_by_definition(case: Case) -> None:
+    for sizes in ("", "N"):
+        if sizes and not named_first_axis(case):
+            continue
+        params = [tensor(a, f"x{n}", sizes if n == 0 else "") for n, a in enumerate(case.arrays)]
+        made = case.made(params)
+        if not isinstance(made, tuple | Value):
+            assert made == (case.of(*case.arrays) if not sizes else made)
+            continue
+        fn = graph(made, params)
+        with np.errstate(all="ignore"):
+            wanted = case.of(*case.arrays)
+        wanted = list(wanted) if isinstance(wanted, tuple | list) else [np.asarray(wanted)]
+        for bits in (False, True):
+            found = run(fn, case.arrays, bits=bits)
+            for a, b in zip(found, wanted, strict=True):
+                near(a, b, case.ulps, 1.0) if case.ulps else same(a, np.asarray(b))
+        text = print_module(Module("m", (fn,)))
+        assert print_module(parse_module(text)) == text
+
+
+def named_first_axis(case: Case) -> bool:
+    """Whether the case holds for a first axis of any size."""
+    several = {"matmul", "linear", "concat", "stack", "split", "reshape", "broadcast_to", "expand", "cross_entropy"}
+    return bool(case.arrays) and case.arrays[0].ndim > 1 and case.name not in several
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, id=f"{c.name}-{n}") for n, c in enumerate(CASES)])
+def test_native_code_has_the_bits_of_the_definition(case: Case) -> None:
+    for sizes in ("", "N"):
+        if sizes and not named_first_axis(case):
+            continue
+        params = [tensor(a, f"x{n}", sizes if n == 0 else "") for n, a in enumerate(case.arrays)]
+        made = case.made(params)
+        if isinstance(made, tuple | Value):
+            holds_natively(graph(made, params), case.arrays)
+
+
+@pytest.mark.parametrize("dtype", [DType.bool, *NUMBERS], ids=lambda d: d.value)
+def test_native_code_of_elementwise_ops_has_the_bits_of_their_definition(dtype: DType) -> None:
+    arrays: list[Array] = []
+    params: list[Value] = []
+    results: list[Value] = []
+    for name in sorted(MEANINGS):
+        if kind(dtype) in POINTWISE[name].accepts:
+            own = operands(name, dtype, (3, 65))
+            inputs = [tensor(a, f"{name}.{n}") for n, a in own.items()]
+            results.append(POINTWISE[name](*inputs).result)
+            arrays, params = [*arrays, *own.values()], [*params, *inputs]
+    holds_natively(graph(tuple(results), params), arrays)
+
+
+def holds_natively(fn: Func, arrays: Sequence[Array]) -> None:
+    """The plan of a graph, its kernels interpreted and as machine code, gives the bits of its definition."""
+    wanted = run(fn, arrays, bits=True)
+    planned = Module("m", (fn,))
+    for stage in STAGES:
+        planned = stage.run(planned, host())
+    for runner in (run_kernel, Native(planned)):
+        for found, bits in zip(outputs(planned, fn, arrays, runner), wanted, strict=True):
+            same(found, bits)
+
+
+def outputs(planned: Module, fn: Func, arrays: Sequence[Array], runner: Run) -> Iterator[Array]:
+    """The results of a plan, those of open size cut to it."""
+    named = {size.name: n for size, n in bound(fn, arrays).items()}
+    written = iter(run_plan(planned, fn.name, arrays, named, kernel=runner)[0])
+    for result in fn.body.results:
+        whole = next(written)
+        yield whole[: int(next(written))] if any(indices(result.type.shape)) else whole
+
+
+class Native:
+    """Runs the kernels of a plan as machine code."""
+
+    def __init__(self, planned: Module) -> None:
+        kernels = [f for f in planned.funcs if any(isinstance(op, For) for op in f.body.ops)]
+        checks = [op for f in kernels for op in walk(f.body) if isinstance(op, Checked)]
+        self.code = load(emit(kernels, host(), {op: n for n, op in enumerate(checks)}, "dso_local"), host())
+
+    def __call__(self, kernel: Func, arguments: Sequence[Array | int], named: Mapping[Size, int]) -> list[Failure]:
+        record = ctypes.create_string_buffer(64)
+        buffers = [a if isinstance(a, int) else a.ctypes.data for a in arguments]
+        slots = [1, ctypes.addressof(record), 0, *(named[s] for s in sizes_of(kernel)), *buffers]
+        entry = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(self.code.address(kernel.name))
+        entry((ctypes.c_int64 * len(slots))(*slots), 0)
+        assert not any(record.raw[:4])
+        return []
