@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowc.errors import Note, OpError
@@ -16,7 +16,7 @@ from flowc.ir.core import Block, Namer, Op, Value, indices, needed, scope
 from flowc.ir.dims import Dim, at_least
 from flowc.ir.types import Type
 from flowc.lang import ast
-from flowc.lang.elaborate.report import MAX_OPS, Mistake, Report
+from flowc.lang.elaborate.report import Mistake, Report
 from flowc.lang.elaborate.values import Denotation, dim_text
 from flowc.ops.control import CheckAtLeast, CheckEqual
 from flowc.ops.tensor import Tensor, differ, equal_sizes
@@ -175,29 +175,32 @@ class Frame:
     constant: bool = False  # inside a const
 
     def within(self, **changes: Any) -> Frame:
-        return replace(self, **changes)
+        """The frame with other fields; `dataclasses.replace` would take a quarter of elaboration."""
+        copy = object.__new__(Frame)
+        copy.__dict__.update(self.__dict__)
+        copy.__dict__.update(changes)
+        return copy
 
     def value(self, node: ast.Expression) -> Denotation:
         """What an expression inside another one stands for."""
         whole = self.targets or self.initial is not None
-        return self.evaluate(replace(self, targets=(), initial=None) if whole else self, node)
+        return self.evaluate(self.within(targets=(), initial=None) if whole else self, node)
 
     def given(self, target: int) -> Frame:
         """The frame of the expression whose value the statement's target number `target` gets."""
         if len(self.namers) <= 1:
             return self
         at = min(target, len(self.namers) - 1)
-        return replace(self, namers=(self.namers[at],), targets=self.targets[at : at + 1])
+        return self.within(namers=(self.namers[at],), targets=self.targets[at : at + 1])
 
     @contextmanager
     def making(self, span: Span) -> Generator[None]:
         """Ops made inside have their place, device and name from here."""
         with scope(span, self.device, self.namers[0] if self.namers else None, self.build.made):
             yield
-        if len(self.build.made) > MAX_OPS:
-            raise self.report.refuse(
-                f"the graph has more than {MAX_OPS:,} ops", span, "the limit guards against files that expand without end"
-            )
+        if self.report.spent + len(self.build.made) > self.report.ops:
+            message = f"the program has more than {self.report.ops:,} ops"
+            raise self.report.refuse(message, span, "the limit guards against files that expand without end")
 
     def make(self, span: Span, make: Callable[[], T], notes: Sequence[Note] = ()) -> T:
         """What `make` gives; an `OpError` becomes a mistake at `span`."""

@@ -11,7 +11,7 @@ from flowc.ir.types import DType, Type
 from flowc.lang import ast
 from flowc.lang.elaborate import arithmetic, sizes, types
 from flowc.lang.elaborate.context import Bound, Frame, Names, Outcome, Region, Write
-from flowc.lang.elaborate.report import Mistake
+from flowc.lang.elaborate.report import Mistake, counted
 from flowc.lang.elaborate.values import WRONG, Affine, Denotation, Element, Several, Wrong, describe, is_weak
 from flowc.ops.control import Cond, Loop
 from flowc.ops.elementwise import where
@@ -88,7 +88,7 @@ def _matched(frame: Frame, node: ast.If, sides: Sequence[Side]) -> list[tuple[Va
     if len(then.values or ()) != len(otherwise.values or ()):
         note = Note(f"this side yields {len(then.values or ())}", then.span or node.then.span)
         raise Mistake(
-            f"one side of the if yields {len(then.values or ())} values, the other {len(otherwise.values or ())}",
+            f"one side of the if yields {counted(len(then.values or ()), 'value')}, the other {len(otherwise.values or ())}",
             otherwise.span or node.otherwise.span,
             (note,),
         )
@@ -98,18 +98,18 @@ def _matched(frame: Frame, node: ast.If, sides: Sequence[Side]) -> list[tuple[Va
         x, y = arithmetic.same_dtype(sides[0][0], (x, y), spans)
         values = [types.tensor(inner, v, span) for (inner, _, _), v, span in zip(sides, (x, y), spans, strict=True)]
         if values[0].type != values[1].type:
-            values[1] = _alike(sides[1][0], values[1], values[0].type, spans, "both sides of an if have the same types: they yield")
+            values[1] = _alike(sides[1][0], values[1], values[0].type, spans, "both sides of an if have the same types: they yield", "")
         for side, value in zip(found, values, strict=True):
             side.append(value)
     return [tuple(side) for side in found]
 
 
-def _alike(frame: Frame, x: Value, type: Type, spans: tuple[Span, Span], message: str) -> Value:
+def _alike(frame: Frame, x: Value, type: Type, spans: tuple[Span, Span], message: str, then: str) -> Value:
     """x where its sizes may be those of `type`: what is not provable is checked."""
     note = Note(f"this is {describe(Value(type, None))}", spans[0])
     apart = x.type.dtype is not type.dtype or x.type.rank != type.rank
     if apart or any(differ(a, b) or types.is_during(a) != types.is_during(b) for a, b in zip(x.type.shape, type.shape, strict=True)):
-        raise Mistake(f"{message} {describe(Value(type, None))} and {describe(x)}", spans[1], (note,))
+        raise Mistake(f"{message} {describe(Value(type, None))} and {then}{describe(x)}", spans[1], (note,))
     for a, b in zip(x.type.shape, type.shape, strict=True):
         frame.require_equal(a, b, spans[1])
     if all(equal_sizes(a, b) for a, b in zip(x.type.shape, type.shape, strict=True)):
@@ -255,7 +255,7 @@ def _body(frame: Frame, node: ast.Loop, init: Sequence[Value]) -> Block | None:
         value = types.tensor(inner, x, span)
         if value.type != first.type:
             value = _alike(
-                inner, value, first.type, (carry.span, span), f"{carry.name.text} keeps its type in a loop: it begins and goes on as"
+                inner, value, first.type, (carry.span, span), f"{carry.name.text} keeps its type in a loop: it begins as", "goes on as"
             )
         results.append(value)
     return frame.build.block(region, params, tuple(results))

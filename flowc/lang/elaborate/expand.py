@@ -11,7 +11,7 @@ from flowc.lang import ast
 from flowc.lang.elaborate import lookup, types
 from flowc.lang.elaborate.context import Bound, Build, Frame, Names, Outcome, Region
 from flowc.lang.elaborate.ranges import open_index
-from flowc.lang.elaborate.report import MAX_CALLS, Mistake
+from flowc.lang.elaborate.report import MAX_CALLS, Mistake, counted
 from flowc.lang.elaborate.types import Given
 from flowc.lang.elaborate.units import Unit, place
 from flowc.lang.elaborate.values import WRONG, Denotation, Several, Wrong, describe, dim_text, known_dim, type_of
@@ -62,8 +62,7 @@ def _bound(frame: Frame, inner: Frame, unit: Unit, decl: Function, name: str, no
     found: dict[str, tuple[Denotation, Span]] = {}
     positional = [a for a in node.arguments if a.name is None]
     if len(positional) > len(formals):
-        count = f"{len(formals)} argument{'s' * (len(formals) != 1)}"
-        raise Mistake(f"{name} takes {count}, not {len(positional)}", positional[len(formals)].span, (note,))
+        raise Mistake(f"{name} takes {counted(len(formals), 'argument')}, not {len(positional)}", positional[len(formals)].span, (note,))
     for formal, argument in zip(formals, positional, strict=False):
         found[formal] = frame.value(argument.value), argument.value.span
     for argument in node.arguments:
@@ -179,14 +178,17 @@ def results_of(frame: Frame, decl: Function | ast.Derivative, outcome: Outcome) 
             values, spans = list(values[0].items), spans * len(values[0].items)
         if len(values) != len(decl.results):
             note = Note(f"{name} declares {len(decl.results)}", decl.results[0].span if decl.results else decl.span)
-            raise Mistake(f"{name} returns {len(values)} values", outcome.span, (note,))
+            raise Mistake(f"{name} returns {counted(len(values), 'value')}", outcome.span, (note,))
     else:
         values, spans = _bound_results(frame, decl, name)
     fitted: list[Denotation] = []
     for n, (result, x, span) in enumerate(zip(decl.results, values, spans, strict=True)):
         what = result.name.text if result.name is not None else f"result {n + 1} of {name}" if len(values) > 1 else f"the result of {name}"
-        pattern = types.pattern(frame, result.type)
-        fitted.append(types.fitted(frame.given(n), x, pattern, what, span, frame.rest))
+        try:
+            fitted.append(types.fitted(frame.given(n), x, types.pattern(frame, result.type), what, span, frame.rest))
+        except Mistake as mistake:
+            frame.report.add(mistake)
+            fitted.append(WRONG)
     return fitted
 
 

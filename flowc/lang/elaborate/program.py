@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from flowc.errors import CompileError, Note
@@ -14,7 +15,7 @@ from flowc.ir.dims import Size, atoms, dim
 from flowc.lang import ast
 from flowc.lang.elaborate import expand, expressions, lookup, statements, types
 from flowc.lang.elaborate.context import Bound, Build, Frame, Names, Region, TestCheck, Write, ordered
-from flowc.lang.elaborate.report import Mistake, Report, TooMuch
+from flowc.lang.elaborate.report import MAX_OPS, Mistake, Report, TooMuch
 from flowc.lang.elaborate.sizes import Unclear
 from flowc.lang.elaborate.units import Loader, Unit, place
 from flowc.lang.elaborate.values import WRONG, Denotation, Wrong, dim_text
@@ -24,9 +25,16 @@ from flowc.source import Source, Span
 
 @dataclass(frozen=True)
 class ElaborateOptions:
-    """outside: imports may leave the file's folder."""
+    """How to elaborate.
+
+    outside: imports may leave the file's folder.
+    opened: is told of each file that is imported.
+    ops: how many a program may expand to.
+    """
 
     outside: bool = False
+    ops: int = MAX_OPS
+    opened: Callable[[Path], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,8 @@ class _Elaboration:
 
     def __init__(self, program: ast.Program, source: Source, options: ElaborateOptions) -> None:
         self.program, self.source, self.options = program, source, options
-        self.report = Report()
+        self.latest = Build()
+        self.report = Report(ops=options.ops)
 
     def whole(self) -> tuple[Module, tuple[Test, ...]]:
         found: tuple[Module, tuple[Test, ...]] | None = None
@@ -68,7 +77,7 @@ class _Elaboration:
         return found
 
     def _whole(self) -> tuple[Module, tuple[Test, ...]]:
-        loader = Loader(self.report, self.options.outside)
+        loader = Loader(self.report, self.options.outside, self.options.opened)
         if self.source.path is not None:
             loader.open.append(self.source.path.resolve())
         unit = loader.unit(self.program, self.source)
@@ -99,6 +108,8 @@ class _Elaboration:
         return []
 
     def _frame(self, unit: Unit, build: Build) -> Frame:
+        self.report.spent += len(self.latest.made)
+        self.latest = build
         return Frame(unit, build, Region("function"), Names(), self.report, expressions.evaluate, statements.run)
 
     def _check_values(self, unit: Unit) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from flowc.errors import Diagnostic, Note, did_you_mean
+from flowc.errors import Diagnostic, Note
 from flowc.source import Span
 
-MAX_OPS = 500_000  # ops that one graph may expand to
+MAX_OPS = 300_000  # ops that a program may expand to
 MAX_CALLS = 64  # calls within calls
 MAX_ELEMENTS = 1_000_000  # numbers written out in one list
 MAX_BITS = 4_096  # of an exact integer
@@ -30,8 +30,10 @@ class TooMuch(Exception):
 
 @dataclass
 class Report:
-    """Every mistake once, in the order found."""
+    """Every mistake once, in the order found; and what is spent of the ops a program may expand to."""
 
+    ops: int = MAX_OPS
+    spent: int = 0
     found: dict[tuple[str, Span | None], Diagnostic] = field(default_factory=dict[tuple[str, Span | None], Diagnostic])
     expanded: dict[int, None] = field(default_factory=dict[int, None])  # functions that something calls, by identity
 
@@ -47,9 +49,9 @@ class Report:
         return TooMuch()
 
 
-def unknown(noun: str, name: str, span: Span, candidates: Iterable[str]) -> Mistake:
-    """The mistake of a name that stands for nothing."""
-    return Mistake(f"there is no {noun} {name}", span, help=did_you_mean(name, list(dict.fromkeys(candidates))))
+def counted(count: int, noun: str) -> str:
+    """`1 value`, `2 values`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def missing(what: str, span: Span, help: str = "") -> Mistake:

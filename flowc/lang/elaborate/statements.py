@@ -361,7 +361,7 @@ def _evaluate(frame: Frame, value: ast.Expression) -> None:
     x = inner.evaluate(inner, value)
     after = len(frame.region.roots), len(frame.region.writes), len(frame.build.tests)
     if before == after and not isinstance(x, Wrong):
-        raise Mistake("this statement has no effect", value.span, help="bind its value: `x = ...`")
+        raise Mistake("this statement has no effect", value.span, help="bind its value to a name")
 
 
 def device_text(frame: Frame, name: ast.Name) -> str:

@@ -70,6 +70,7 @@ class Loader:
 
     report: Report
     outside: bool = False  # imports may leave the file's folder
+    opened: Callable[[Path], None] | None = None  # told of each file
     open: list[Path] = field(default_factory=list[Path])
     files: int = 0
 
@@ -130,6 +131,8 @@ class Loader:
             raise Mistake(f'"{item.path.value}" leaves the folder of {source.name}', item.path.span, help="the caller may allow it")
         if not path.is_file():
             raise Mistake(f'there is no file "{item.path.value}"', item.path.span)
+        if self.opened:
+            self.opened(path)
         return path
 
     def _weights(self, item: ast.Import, path: Path) -> WeightFile:

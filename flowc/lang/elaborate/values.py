@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 from flowc.ir.core import Value
 from flowc.ir.data import Number
-from flowc.ir.dims import Dim, Polynomial, show
+from flowc.ir.dims import Dim, Polynomial, atoms, dim, show
 from flowc.ir.types import DType, Type
+from flowc.ops.control import DynamicSize
 from flowc.ops.literal import weak_text
 from flowc.ops.tensor import SizeValue, constant, number
 
@@ -145,4 +146,12 @@ def dim_text(d: Dim) -> str:
 
 def type_text(type: Type) -> str:
     """A type in the user's names."""
-    return type.dtype.value + (f"[{', '.join(map(dim_text, type.shape))}]" if type.shape else "")
+    return type.dtype.value + (f"[{', '.join(map(_axis_text, type.shape))}]" if type.shape else "")
+
+
+def _axis_text(d: Dim) -> str:
+    """An axis as the language writes it: one known only during the run by its bound."""
+    found = list(atoms(d)) if isinstance(d, Polynomial) else []
+    if len(found) == 1 and isinstance(found[0], Value) and isinstance(found[0].op, DynamicSize) and d == dim(found[0]):
+        return f"?..{dim_text(found[0].op.bound[0] - 1)}"
+    return dim_text(d)
