@@ -6,7 +6,10 @@ from importlib import import_module
 from typing import Any
 
 # Public names that are not of flowc.graph, with their modules.
-NAMES = {"Error": "errors", "CompileError": "errors", "RunError": "errors", "UsageError": "errors", "Options": "options"}
+NAMES = {
+    "Error": "errors", "CompileError": "errors", "RunError": "errors", "UsageError": "errors", "Options": "options",
+    "load": "model", "loads": "model", "Model": "model", "Executable": "model",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -13,12 +13,14 @@ from flowc.target import Target
 class Options:
     """How to compile.  None of it but `precision` changes a bit of a result.
 
-    threads: most threads a run uses; None is what the process may use.
+    threads: most threads a run uses, the caller among them; None is what the process may use.
     dims: sizes fixed at compile time, by name.
+    precision: "strict"; other orders of summation are not there yet.
     memory_limit: bytes of workspace above which compiling is refused.
-    weights: "inside" the artefact or "separate", passed by the caller.
-    cache: where compiled objects are kept; None is not kept.
+    weights: "inside" an artefact or "separate", passed by its caller.
+    cache: the folder where compiled code is kept; True is this user's own, False keeps nothing.
     target: None is this machine.
+    outside: whether files that a program imports may lie outside its folder.
     """
 
     threads: int | None = None
@@ -26,5 +28,6 @@ class Options:
     precision: str = "strict"
     memory_limit: int | None = None
     weights: str = "inside"
-    cache: Path | None = None
+    cache: Path | bool = True
     target: Target | None = None
+    outside: bool = False

@@ -23,7 +23,7 @@ LAYERS = (
     ("ops",),
     ("lang", "graph", "transforms"),
     ("codegen",),
-    ("cache", "compile", "executable", "model"),
+    ("cache", "checkpoint", "compile", "executable", "model"),
     ("session", "cli"),
 )
 EDGES = {

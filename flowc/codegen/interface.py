@@ -165,14 +165,15 @@ def description(found: Interface) -> str:
     told = {
         "flowc": FORMAT,
         "prefix": found.prefix,
-        "graphs": [described(s) for s in found.graphs if _readable(s)],
+        "graphs": [described(s) for s in found.graphs if readable(s)],
         "state": state,
         "sites": list(found.sites.texts),
     }
     return json.dumps(told, ensure_ascii=True, separators=(",", ":"))
 
 
-def _readable(signature: Signature) -> bool:
+def readable(signature: Signature) -> bool:
+    """Whether the shapes of a graph's inputs give all its sizes, so that Python can call it."""
     try:
         reads(signature)
     except ValueError:

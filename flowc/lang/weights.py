@@ -27,7 +27,7 @@ HEADER_BYTES = 100_000_000  # a larger safetensors header is refused
 MEMBERS = 1_000_000  # as is an npz with more members
 AXES = 64
 
-_SAFETENSORS = {
+SAFETENSORS = {
     "BOOL": DType.bool, "I8": DType.i8, "I16": DType.i16, "I32": DType.i32, "I64": DType.i64, "U8": DType.u8, "U16": DType.u16,
     "U32": DType.u32, "U64": DType.u64, "F16": DType.f16, "BF16": DType.bf16, "F32": DType.f32, "F64": DType.f64,
 }  # fmt: skip
@@ -100,9 +100,9 @@ def _entry(path: Path, name: str, entry: Any, start: int, size: int) -> Stored:
             pass
         case _:
             raise WeightError(f"{path.name}: the header's entry for {name} lacks dtype, shape or data_offsets")
-    if kind not in _SAFETENSORS:
+    if kind not in SAFETENSORS:
         raise WeightError(f"{path.name}: {name} has elements of type {kind}, which flowc does not have")
-    dtype, shape = _SAFETENSORS[kind], tuple(int(n) for n in sizes)
+    dtype, shape = SAFETENSORS[kind], tuple(int(n) for n in sizes)
     bytes_ = math.prod(shape) * dtype.numpy.itemsize
     if not 0 <= begin <= end <= size - start or end - begin != bytes_:
         raise WeightError(f"{path.name}: {name} needs {bytes_} bytes, the header gives it {begin}..{end} of {size - start}")

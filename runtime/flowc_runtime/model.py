@@ -52,16 +52,26 @@ def load(path: str | os.PathLike[str], threads: int = 0, prefix: str = "", weigh
 class Model:
     """`model.<graph>(...)` runs a graph; `params` and `state` are the arrays it keeps, assignable by name."""
 
-    def __init__(self, description: Description, address: Callable[[str], int], pool: Pool | None, weights: Array | None) -> None:
+    def __init__(
+        self,
+        description: Description,
+        address: Callable[[str], int],
+        pool: Pool | None,
+        weights: Array | None = None,
+        raised: Callable[[str], Exception] = Error,
+        failed: Callable[[Failure], Exception] | None = None,
+    ) -> None:
         if weights is None and any(graph.weights for graph in description.graphs):
             raise Error(f"{description.prefix} was compiled without its weights: pass weights=")
         self._weights, self._pool = weights, pool
-        state = _initialised(description, address, pool) if description.state else None
+        state = _initialised(description, address, pool, failed) if description.state else None
         workspace, location = Workspace(), weights.ctypes.data if weights is not None else 0
         self._graphs: dict[str, Callable[..., Any]] = {}
+        self.memory: dict[str, Callable[..., int]] = {}  # bytes of workspace of each graph, by its sizes
         for signature in description.graphs:
-            graph = Graph(signature, address, pool, workspace, state, location, description.sites)
+            graph = Graph(signature, address, pool, workspace, state, location, description.sites, raised, failed)
             self._graphs[signature.name] = _native(graph, address)
+            self.memory[signature.name] = graph.workspace_bytes
         self._name = description.prefix
         self.params = Kept(state, [kept for kept in description.state if kept.trainable])
         self.state = Kept(state, [kept for kept in description.state if not kept.trainable])
@@ -122,7 +132,9 @@ def _array(state: State, kept: StatePort) -> Array:
     return state.memory.bytes[kept.offset : kept.offset + count].view(dtype).reshape(shape)
 
 
-def _initialised(description: Description, address: Callable[[str], int], pool: Pool | None) -> State:
+def _initialised(
+    description: Description, address: Callable[[str], int], pool: Pool | None, failed: Callable[[Failure], Exception] | None
+) -> State:
     """A state as the initialisers of the model say."""
     prefix, pointer = description.prefix, ctypes.c_void_p
     state = State(ctypes.CFUNCTYPE(ctypes.c_size_t)(address(f"{prefix}_state_bytes"))())
@@ -133,7 +145,8 @@ def _initialised(description: Description, address: Callable[[str], int], pool: 
     with Workspace().of(size) as workspace:
         code = init(state.memory.address, workspace, ctypes.addressof(context))
     if code:
-        raise Error(f"{prefix}: {explained(Failure(code, error.site, error.index, error.bound), description.sites)}")
+        failure = Failure(code, error.site, error.index, error.bound)
+        raise failed(failure) if failed else Error(f"{prefix}: {explained(failure, description.sites)}")
     return state
 
 

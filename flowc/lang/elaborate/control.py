@@ -255,7 +255,7 @@ def _body(frame: Frame, node: ast.Loop, init: Sequence[Value]) -> Block | None:
         value = types.tensor(inner, x, span)
         if value.type != first.type:
             value = _alike(
-                inner, value, first.type, (carry.span, span), f"{carry.name.text} keeps its type in a loop: it begins as", "goes on as"
+                inner, value, first.type, (carry.span, span), f"{carry.name.text} keeps its type in a loop: it begins as", "goes on as "
             )
         results.append(value)
     return frame.build.block(region, params, tuple(results))

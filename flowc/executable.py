@@ -1,0 +1,131 @@
+"""Compiled code in this process: linked, with a thread pool, its errors rendered with the lines they are about."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from flowc.codegen import native
+from flowc.codegen.interface import description
+from flowc.codegen.sites import MESSAGES, Kind
+from flowc.codegen.weights import Pointers, pointers
+from flowc.compile import Compiled
+from flowc.errors import Diagnostic, RunError, UsageError
+from flowc.source import Source, Span
+from flowc.target import Target, host
+from flowc_runtime.abi import Failure
+from flowc_runtime.model import Model
+from flowc_runtime.pool import Pool
+from flowc_runtime.machine import UnsupportedTarget
+from flowc_runtime.pool_text import pool_text
+from flowc_runtime.processors import available_threads
+from flowc_runtime.signature import described
+
+
+@dataclass(frozen=True)
+class Site:
+    """A check: the characters of a source it stands at, and what it tells."""
+
+    source: str
+    begin: int
+    end: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A module in this process; its code and its weights live as long as this object."""
+
+    model: Model
+    library: native.Library
+    weights: Pointers | None = None
+
+
+def sites_of(made: Compiled) -> tuple[Site, ...]:
+    """The checks of a compiled module by number."""
+    assert made.interface is not None
+    texts = made.interface.sites.texts
+    found = [Site("", 0, 0, text.partition(": ")[2]) for text in texts]
+    for op, number in made.interface.sites.of.items():
+        if op.location is not None:
+            place = op.location
+            found[number] = Site(place.source.name, place.begin, place.end, found[number].what)
+    return tuple(found)
+
+
+def linked(made: Compiled, threads: int | None, sources: Mapping[str, Source] | None = None) -> Linked:
+    """The code of `made`, ready to be called."""
+    assert made.interface is not None
+    known = dict(sources or {})
+    known |= {op.location.source.name: op.location.source for op in made.interface.sites.of if op.location is not None}
+    table = pointers(made.interface.weights) if made.interface.place == "table" and made.interface.weights.blobs else None
+    return link(made.code, description(made.interface), sites_of(made), known, threads, table)
+
+
+def link(
+    code: bytes, told: str, sites: tuple[Site, ...], sources: Mapping[str, Source], threads: int | None, weights: Pointers | None = None
+) -> Linked:
+    """An object file and its description as functions; `sources` are the texts that its sites speak of."""
+    library = native.load(code, host())
+    what = described(json.loads(told))
+    if weights is not None:
+        weights.fill(library.address(f"{what.prefix}_weights"))
+    model = Model(what, library.address, pool(threads), None, UsageError, failed(sites, sources))
+    return Linked(model, library, weights)
+
+
+def failed(sites: tuple[Site, ...], sources: Mapping[str, Source]) -> Callable[[Failure], Exception]:
+    """Makes the error of a run that a check ended."""
+
+    def error(failure: Failure) -> Exception:
+        site = sites[failure.site] if 0 <= failure.site < len(sites) else Site("", 0, 0, "")
+        source = sources.get(site.source)
+        span = Span(source, site.begin, site.end) if source is not None else None
+        diagnostic = Diagnostic(message(failure, site.what), span)
+        return RunError((diagnostic,), failure.code, failure.site, failure.index, failure.bound)
+
+    return error
+
+
+def message(failure: Failure, what: str) -> str:
+    """What a failure says."""
+    match failure.code:
+        case Kind.INDEX:
+            return f"index {failure.index} is out of range for size {failure.bound}: {what}"
+        case Kind.SIZE if re.fullmatch(r"[A-Za-z_]\w*", what):
+            return f"{what} is {failure.index}, {'below' if failure.index < failure.bound else 'above'} {failure.bound}"
+        case Kind.SIZE:
+            return f"{what}: {failure.index} and {failure.bound}"
+        case Kind.LIMIT:
+            return f"the loop reached its limit of {failure.bound}"
+        case Kind.ASSERT:
+            return f"assert failed: {what}" if what else "assert failed"
+        case _:
+            return MESSAGES[failure.code] + (f": {what}" if what else "")
+
+
+@cache
+def pool(threads: int | None) -> Pool | None:
+    """The pool of this process with so many threads; None where one is all there is, or where there is no pool for this machine."""
+    wanted = threads or available_threads()
+    if wanted == 1:
+        return None
+    try:
+        library = _pool_code(host())
+    except UnsupportedTarget:
+        return None
+    return Pool(library.address, wanted)
+
+
+@cache
+def _pool_code(target: Target) -> native.Library:
+    return native.load(pool_text(target.triple), target)
+
+
+def entry(linked: Linked, graph: str) -> Callable[..., Any]:
+    """The graph as a function."""
+    return getattr(linked.model, graph)

@@ -1,0 +1,251 @@
+"""A program as a Python object: its graphs are functions on arrays, compiled when first called and kept on disk by content."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Iterable, MutableMapping
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowc.cache import Cache, default_folder, key_of
+from flowc.errors import UsageError, did_you_mean
+from flowc.options import Options
+from flowc.source import Source
+from flowc.target import host
+
+if TYPE_CHECKING:
+    from flowc.compile import Compiled
+    from flowc.executable import Linked
+    from flowc.ir.core import Module
+
+
+def load(path: str | os.PathLike[str], options: Options | None = None) -> Model:
+    """The program in a `.flow` file.
+
+    Raises `FileNotFoundError`, and `CompileError` with every mistake in the file.
+    """
+    file = Path(path)
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file.name} is not UTF-8 text: byte {error.start} is {file.read_bytes()[error.start]:#04x}") from None
+    return Model(Source(file.name, text, file), options)
+
+
+def loads(text: str, options: Options | None = None, name: str = "<text>") -> Model:
+    """The program `text`; its imports have no folder.  Raises `CompileError` with every mistake in it."""
+    return Model(Source(name, text), options)
+
+
+class Model:
+    """`model.<graph>(...)` runs a graph; `params` and `state` are the arrays it keeps, assignable by name."""
+
+    def __init__(self, source: Source, options: Options | None = None) -> None:
+        self._source, self._options = source, options or Options()
+        self._opened: dict[Path, None] = {}
+        self._module: Module | None = None
+        self._compiled: Compiled | None = None
+        self._linked: Linked | None = None
+        self._executables: dict[str, Executable] = {}
+        self._entry = self._cached() if self._options.cache else None
+        names = self._entry["graphs"] if self._entry else [f.name for f in self.module.funcs if f.name != "init" or not self.module.states]
+        self.graphs: tuple[str, ...] = tuple(names)
+
+    @property
+    def module(self) -> Module:
+        """The program's IR, at graph level."""
+        if self._module is None:
+            from flowc.compile import elaborated
+
+            self._module = elaborated(self._source, self._options, opened=lambda path: self._opened.update({path: None}))
+        return self._module
+
+    @property
+    def compiled(self) -> Compiled:
+        """The program after every stage."""
+        if self._compiled is None:
+            from flowc.compile import compiled
+
+            self._compiled = compiled(self.module, self._options)
+        return self._compiled
+
+    @property
+    def linked(self) -> Linked:
+        """The program's code in this process."""
+        if self._linked is None:
+            self._linked = self._from_entry() if self._entry else self._from_stages()
+        return self._linked
+
+    @property
+    def params(self) -> MutableMapping[str, Any]:
+        """The trainable arrays by name."""
+        return self.linked.model.params
+
+    @property
+    def state(self) -> MutableMapping[str, Any]:
+        """The other arrays kept between runs, by name."""
+        return self.linked.model.state
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes params and states to a safetensors file, whole or not at all."""
+        from flowc.checkpoint import save
+
+        save({**self.params, **self.state}, Path(path))
+
+    def restore(self, path: str | os.PathLike[str]) -> None:
+        """Takes params and states from a safetensors file; raises `UsageError` telling every name, shape and dtype that does not fit."""
+        from flowc.checkpoint import restore
+
+        restore((self.params, self.state), Path(path))
+
+    def __getattr__(self, name: str) -> Executable:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name not in self.graphs:
+            near = did_you_mean(name, self.graphs)
+            listed = ", ".join(self.graphs) or "none"
+            raise AttributeError(f"{self._source.name} has no graph {name}" + (f", {near}" if near else "") + f" (its graphs: {listed})")
+        if name not in self._executables:
+            self._executables[name] = Executable(self, name)
+        return self._executables[name]
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *self.graphs]
+
+    def __repr__(self) -> str:
+        return f"<flowc.Model {self._source.name}: {', '.join(self.graphs)}>"
+
+    # The cache
+
+    def _key(self) -> str:
+        options = replace(self._options, cache=False, threads=None)
+        return key_of(version("flowc"), version("llvmlite"), repr(host()), repr(options), self._source.name, self._source.text)
+
+    def _store(self) -> Cache:
+        folder = self._options.cache
+        return Cache(folder if isinstance(folder, Path) else default_folder())
+
+    def _cached(self) -> dict[str, Any] | None:
+        """The entry of this text, if the files it imports are as they were."""
+        data = self._store().get(self._key())
+        if data is None:
+            return None
+        entry: dict[str, Any] = json.loads(data)
+        return entry if all(_hash(Path(path)) == digest for path, digest in entry["files"].items()) else None
+
+    def _from_entry(self) -> Linked:
+        from flowc.executable import Site, link
+
+        assert self._entry is not None
+        sites = tuple(Site(**site) for site in self._entry["sites"])
+        sources = {self._source.name: self._source}
+        sources |= {
+            Path(p).name: Source(Path(p).name, Path(p).read_text(encoding="utf-8")) for p in self._entry["files"] if p.endswith(".flow")
+        }
+        code = base64.b85decode(self._entry["code"])
+        return link(code, self._entry["description"], sites, sources, self._options.threads)
+
+    def _from_stages(self) -> Linked:
+        from flowc.codegen.interface import description
+        from flowc.executable import linked, sites_of
+
+        made = self.compiled
+        assert made.interface is not None
+        if self._options.cache and made.interface.place == "inside":
+            entry = {
+                "graphs": self.graphs,
+                "files": {str(path): _hash(path) for path in self._opened},
+                "description": description(made.interface),
+                "sites": [asdict(site) for site in sites_of(made)],
+                "code": base64.b85encode(made.code).decode(),
+            }
+            self._store().put(self._key(), json.dumps(entry).encode())
+        return linked(made, self._options.threads, {self._source.name: self._source})
+
+
+class Executable:
+    """One graph of a model, numpy in and numpy out; compiled at the first call."""
+
+    __slots__ = ("__call__", "model", "name")
+
+    def __init__(self, model: Model, name: str) -> None:
+        self.model, self.name = model, name
+        self.__call__ = self._first
+
+    def _first(self, *args: Any, **named: Any) -> Any:
+        self.__call__ = getattr(self.model.linked.model, self.name)
+        return self.__call__(*args, **named)
+
+    def specialize(self, **dims: int) -> Executable:
+        """The graph with sizes fixed; raises `UsageError` for a size it does not have, or out of its range."""
+        options = self.model._options  # pyright: ignore[reportPrivateUsage]
+        made = Model(self.model._source, replace(options, dims={**options.dims, **dims}))  # pyright: ignore[reportPrivateUsage]
+        return getattr(made, self.name)
+
+    @property
+    def memory(self) -> int | str:
+        """Bytes of workspace a run takes: a number, or a formula in the sizes."""
+        from flowc.ir.dims import show
+
+        peak = self._plan.body.params[-1].type.shape[0]
+        return peak if isinstance(peak, int) else show(peak)
+
+    def memory_at(self, **sizes: int) -> int:
+        """Bytes of workspace a run with these sizes takes."""
+        known = [s.name for s in self._sizes]
+        if wrong := [n for n in (*sizes, *known) if (n in sizes) != (n in known)]:
+            raise UsageError(f"{self.name} has the sizes {', '.join(known) or '(none)'}; {wrong[0]} does not fit")
+        return self.model.linked.model.memory[self.name](**sizes)
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The kernels the graph launches, in order."""
+        from flowc.ir.core import walk
+        from flowc.ops.plan import Launch
+
+        return tuple(dict.fromkeys(str(op.kernel) for op in walk(self._plan.body) if isinstance(op, Launch)))
+
+    def ir(self, stage: str = "elaborate") -> str:
+        """The program's text after a stage."""
+        from flowc.compile import STAGE_NAMES, compiled, elaborated
+        from flowc.ir.printer import print_module
+
+        if stage not in STAGE_NAMES:
+            raise UsageError(f"there is no stage {stage}: they are {', '.join(STAGE_NAMES)}")
+        texts: dict[str, str] = {}
+
+        def observe(name: str, what: Module | str) -> None:
+            texts[name] = what if isinstance(what, str) else print_module(what)
+
+        options, source = self.model._options, self.model._source  # pyright: ignore[reportPrivateUsage]
+        module = elaborated(source, options, observe)
+        if stage not in texts:
+            compiled(module, options, observe, stop=stage)
+        return texts[stage]
+
+    @property
+    def _plan(self) -> Any:
+        return self.model.compiled.module.func(self.name)
+
+    @property
+    def _sizes(self) -> list[Any]:
+        from flowc.ir.printer import sizes
+
+        return sizes(self.model.module.func(self.name))
+
+    def __repr__(self) -> str:
+        return f"<flowc.Executable {self.name}>"
+
+
+def _hash(path: Path) -> str:
+    """The SHA-256 of a file; "" for one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
