@@ -7,11 +7,11 @@ which is a `Polynomial`), a text, a dtype, None, or a list of these.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType, UnionType
-from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from flowc.errors import OpError, did_you_mean
 from flowc.ir.core import COMMON, Value
@@ -24,6 +24,7 @@ from flowc.ops.tensor import BuiltIn, Function, SizeValue, Tensor, number
 
 Argument: TypeAlias = "Value | Weak | str | DType | list[Argument] | tuple[Argument, ...] | None"
 Place = int | str  # which argument: its position among the positional ones, or its name
+T = TypeVar("T")
 REQUIRED = inspect.Parameter.empty
 
 
@@ -152,8 +153,9 @@ def _converted(cls: type[BuiltIn], p: Parameter, x: Argument, place: Place) -> A
         return None
     try:
         return _CONVERSIONS[p.kind](x)
-    except _Unfit:
-        raise ArgumentError(f"{p.name} of {cls.name} is {p.kind.value}, not {describe(x)}", place, help=_reason(p.kind, x)) from None
+    except _Unfit as unfit:
+        which = f", and its item {unfit.place} is {describe(unfit.item)}" if unfit.place is not None else f", not {describe(x)}"
+        raise ArgumentError(f"{p.name} of {cls.name} is {p.kind.value}{which}", place, help=_reason(p.kind, unfit.item or x)) from None
 
 
 def _reason(kind: Kind, x: Argument) -> str:
@@ -164,7 +166,11 @@ def _reason(kind: Kind, x: Argument) -> str:
 
 
 class _Unfit(Exception):
-    """An argument of another kind than its formal."""
+    """An argument of another kind than its formal, or an item of it."""
+
+    def __init__(self, place: int | None = None, item: Argument = None) -> None:
+        super().__init__()
+        self.place, self.item = place, item
 
 
 def _tensor(x: Argument) -> Argument:
@@ -205,33 +211,43 @@ def _integer(x: Argument) -> int:
     return d
 
 
-def _many(x: Argument) -> Sequence[Argument]:
-    if isinstance(x, list | tuple):
-        return x
-    raise _Unfit
+def _each(convert: Callable[[Argument], T], x: Argument) -> tuple[T, ...]:
+    if not isinstance(x, list | tuple):
+        raise _Unfit
+    found: list[T] = []
+    for n, item in enumerate(x):
+        try:
+            found.append(convert(item))
+        except _Unfit:
+            raise _Unfit(n, item) from None
+    return tuple(found)
 
 
 def _shape(x: Argument) -> tuple[Dim, ...]:
-    return tuple(map(_size, _many(x))) if isinstance(x, list | tuple) else (_size(x),)
+    return _each(_size, x) if isinstance(x, list | tuple) else (_size(x),)
 
 
 def _parts(x: Argument) -> Dim | tuple[Dim, ...]:
-    return tuple(map(_size, x)) if isinstance(x, list | tuple) else _size(x)
+    return _each(_size, x) if isinstance(x, list | tuple) else _size(x)
 
 
 def _axes(x: Argument) -> int | tuple[int, ...]:
-    return tuple(map(_integer, x)) if isinstance(x, list | tuple) else _integer(x)
+    return _each(_integer, x) if isinstance(x, list | tuple) else _integer(x)
 
 
 def _order(x: Argument) -> tuple[int, ...]:
-    return tuple(map(_integer, _many(x)))
+    return _each(_integer, x)
+
+
+def _pair(x: Argument) -> tuple[Dim, ...]:
+    pair = _each(_size, x)
+    if len(pair) != 2:
+        raise _Unfit
+    return pair
 
 
 def _pairs(x: Argument) -> tuple[tuple[Dim, ...], ...]:
-    pairs = tuple(tuple(map(_size, _many(pair))) for pair in _many(x))
-    if any(len(pair) != 2 for pair in pairs):
-        raise _Unfit
-    return pairs
+    return _each(_pair, x)
 
 
 def _number(x: Argument) -> Weak:

@@ -9,6 +9,7 @@ import numpy as np
 from flowc.errors import OpError
 from flowc.ir.core import Value
 from flowc.ir.types import DType, Type
+from flowc.ops.numerics import larger, saturated, shifted_left, shifted_right, smaller
 from flowc.ops.pointwise import Code, Elementwise, integers, kind
 from flowc.ops.rounding import exact_fma
 from flowc.ops.tensor import Array
@@ -106,16 +107,6 @@ class Fma(Elementwise, name="fma"):
     exact = True
     numpy = exact_fma
     llvm = {"f": ("call {t} @llvm.fma.{s}({t} {x}, {t} {y}, {t} {z})",)}
-
-
-def larger(x: Array, y: Array) -> Array:
-    """np.maximum, with +0 over -0."""
-    return np.where((x == y) & (x == 0), x + y, np.maximum(x, y)) if x.dtype.kind == "f" else np.maximum(x, y)
-
-
-def smaller(x: Array, y: Array) -> Array:
-    """np.minimum, with -0 under +0."""
-    return np.where((x == y) & (x == 0), -(-x + -y), np.minimum(x, y)) if x.dtype.kind == "f" else np.minimum(x, y)
 
 
 class Maximum(Elementwise, name="maximum"):
@@ -282,7 +273,7 @@ class Cast(Elementwise, name="cast"):
         if self.dtype is DType.bool:
             return x != 0
         if x.dtype.kind == "f" and self.dtype.is_integer:
-            return _saturated(x, self.dtype)
+            return saturated(x, self.dtype)
         with np.errstate(all="ignore"):
             return x.astype(self.dtype.numpy)
 
@@ -302,14 +293,6 @@ class Cast(Elementwise, name="cast"):
         if have != "b" and target.bits <= source.bits:
             return ("bitcast {t} {x} to {r}" if target.bits == source.bits else "trunc {t} {x} to {r}",)
         return (f"{'sext' if have == 'i' else 'zext'} {{t}} {{x}} to {{r}}",)
-
-
-def _saturated(x: Array, dtype: DType) -> Array:
-    low, high = dtype.limits()
-    whole = np.trunc(np.where(np.isnan(x), 0, x)).astype(np.float64)
-    above, under = whole >= float(high) + (0 if float(high) != high else 1), whole < float(low)
-    inside = np.where(above | under, 0, whole).astype(dtype.numpy)
-    return np.where(above, np.asarray(high, dtype.numpy), np.where(under, np.asarray(low, dtype.numpy), inside))
 
 
 class Bitcast(Elementwise, name="bitcast"):
@@ -361,14 +344,6 @@ class BitXor(Elementwise, name="bitwise_xor"):
     exact = True
     numpy = np.bitwise_xor
     llvm = {k: ("xor {t} {x}, {y}",) for k in "iub"}
-
-
-def shifted_left(x: Array, y: Array) -> Array:
-    return np.left_shift(x, y & (x.dtype.itemsize * 8 - 1))
-
-
-def shifted_right(x: Array, y: Array) -> Array:
-    return np.right_shift(x, y & (x.dtype.itemsize * 8 - 1))
 
 
 class ShiftLeft(Elementwise, name="bitwise_left_shift"):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from flowc.ir.types import DType
-from flowc.ops.elementwise import larger, smaller
 from flowc.ops.kernel import BLOCK, LANES, PAIRS, start_of
+from flowc.ops.numerics import larger, smaller
 from flowc.ops.rounding import exact_fma
 from flowc.ops.tensor import Array
 

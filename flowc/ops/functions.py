@@ -17,17 +17,16 @@ from flowc.ops.elementwise import (
     add,
     div,
     equal,
-    larger,
     less,
     less_equal,
     maximum,
     minimum,
     mul,
     not_equal,
-    smaller,
     sqrt,
     where,
 )
+from flowc.ops.numerics import larger, smaller
 from flowc.ops.pointwise import Elementwise
 from flowc.ops.tensor import Array, like
 

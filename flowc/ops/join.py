@@ -14,7 +14,7 @@ from flowc.ops.arguments import Axis, Pairs
 from flowc.ops.elementwise import where
 from flowc.ops.kernel import Inside
 from flowc.ops.shape import axis_of, unsqueeze
-from flowc.ops.tensor import Array, Read, Tensor, assumed_equal, like, read
+from flowc.ops.tensor import Array, Read, Tensor, assumed_equal, like, one_dtype, read
 
 
 class Concat(Tensor, name="concat"):
@@ -33,6 +33,7 @@ class Concat(Tensor, name="concat"):
     def infer(self) -> tuple[Type, ...]:
         self.assumes()
         first = self.tensors[0].type
+        one_dtype(self.name, *(x.type for x in self.tensors))
         total: Dim = 0
         for x in self.tensors:
             total = total + x.type.shape[self.axis]
@@ -94,6 +95,7 @@ class Stack(Tensor, name="stack"):
     def infer(self) -> tuple[Type, ...]:
         self.assumes()
         first = self.tensors[0].type
+        one_dtype(self.name, *(x.type for x in self.tensors))
         return (Type(first.dtype, (*first.shape[: self.axis], len(self.tensors), *first.shape[self.axis :])),)
 
     def assumes(self) -> tuple[tuple[Dim, Dim], ...]:
@@ -147,6 +149,7 @@ class Pad(Tensor, name="pad"):
         for d in (*self.before, *self.after):
             if at_least(-d, 1):
                 raise OpError(f"pad takes sizes that are not negative, not {show(d)}", help="a slice takes elements away")
+        one_dtype(self.name, self.x.type, self.value.type)
         shape = zip(self.before, self.x.type.shape, self.after, strict=True)
         return (Type(self.x.type.dtype, tuple(a + n + b for a, n, b in shape)),)
 

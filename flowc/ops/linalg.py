@@ -8,7 +8,7 @@ from flowc.ir.dims import Dim, product
 from flowc.ir.types import DType, Type
 from flowc.ops.kernel import fold
 from flowc.ops.shape import reshape
-from flowc.ops.tensor import Array, Tensor, assumed_equal, broadcast, read
+from flowc.ops.tensor import Array, Tensor, assumed_equal, broadcast, one_dtype, read
 
 
 class MatMul(Tensor, name="matmul"):
@@ -24,8 +24,7 @@ class MatMul(Tensor, name="matmul"):
 
     def infer(self) -> tuple[Type, ...]:
         x, y = self.x.type, self.y.type
-        if x.dtype is not y.dtype:
-            raise OpError(f"matmul of {x} and {y}: elements do not mix", help=f"convert one side: `... as {x.dtype.value}`")
+        one_dtype(self.name, x, y)
         if x.dtype is DType.bool:
             raise OpError(f"matmul of {x} and {y}: bool has no products to sum", help="convert first: `... as f32`")
         if x.rank < 2 or y.rank < 2:

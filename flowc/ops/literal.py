@@ -42,7 +42,14 @@ def literal(x: Weak, dtype: DType) -> Value:
     if isinstance(x, Polynomial):
         return _size(x, dtype)
     _check(x, dtype)
-    return constant(x, dtype)
+    return constant(_odd(x) if dtype.is_float and dtype is not DType.f64 and isinstance(x, int) else x, dtype)
+
+
+def _odd(x: int) -> float:
+    """An integer in f64 with what is lost as the last bit, so that rounding it further rounds once (Boldo & Melquiond 2008)."""
+    lost = max(abs(x).bit_length() - 53, 0)
+    kept = abs(x) >> lost
+    return math.copysign(math.ldexp(kept | (kept << lost != abs(x)), lost), x)
 
 
 def _check(x: bool | int | float, dtype: DType) -> None:

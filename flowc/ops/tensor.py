@@ -186,6 +186,14 @@ def broadcast(*types: Type) -> tuple[tuple[Dim, ...], tuple[tuple[Dim, Dim], ...
     return tuple(shape), tuple(assumed)
 
 
+def one_dtype(name: str, *types: Type) -> DType:
+    """The dtype all of `types` have; raises `OpError` where they differ."""
+    for t in types[1:]:
+        if t.dtype is not types[0].dtype:
+            raise OpError(f"{name} of {types[0]} and {t}: elements do not mix", help=f"convert one side: `... as {types[0].dtype.value}`")
+    return types[0].dtype
+
+
 def equal_sizes(a: Dim, b: Dim) -> bool:
     return a is b or a == b
 

@@ -15,6 +15,7 @@ from flowc.ops.tensor import SizeValue, number
 
 N = dim(Size("N"))
 X = Value(Type(DType.f32, (N, 4)), None, "x")
+S = Value(Type(DType.i64), None, "s")
 W = Value(Type(DType.f32, (3, 2)), None, "w")
 I = Value(Type(DType.i32, (N,)), None, "i")
 U = Value(Type(DType.u8, (N,)), None, "u")
@@ -47,6 +48,14 @@ def test_a_number_takes_the_dtype_of_the_tensor_it_meets(name: str, arguments: t
 )
 def test_numbers_alone_are_i32_sizes_i64_and_others_f32(arguments: tuple[Any, ...], dtype: DType) -> None:
     assert made("maximum", *arguments).type.dtype is dtype
+
+
+def test_an_integer_beside_f32_is_rounded_once() -> None:
+    between = 2**60 + 2**36 + 1  # just above the middle of two f32; f64 has the middle itself
+    (_, y) = made("add", X, between).op.operands
+    assert number(y) == float(2**60 + 2**37)
+    (_, y) = made("add", X, -between).op.operands
+    assert number(y) == -float(2**60 + 2**37)
 
 
 def test_a_size_beside_floats_is_a_float() -> None:
@@ -117,6 +126,7 @@ def test_every_parameter_with_a_default_can_be_left_out() -> None:
         assert required == sorted(required, reverse=True), f"{cls.name} asks for an argument after one with a default"
 
 
+UNKNOWN = "it must be known when the program is compiled"
 WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Any, str]] = [
     ("add", (I, 0.5), {}, "+ of i32[N]: 0.5 is not an integer", 1, "convert the other side: `... as f32`"),
     ("add", (U, 300), {}, "+ of u8[N]: 300 does not fit u8, which holds 0 to 255", 1, ""),
@@ -135,7 +145,9 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Any, str]] = [
     ("sum", ("a",), {}, 'x of sum is a tensor, not the text "a"', 0, ""),
     ("concat", (X,), {}, "tensors of concat is a list of tensors, not f32[N, 4]", 0, ""),
     ("uniform", (DType.f32, [3]), {}, "uniform lacks seed", None, "uniform(dtype, shape, seed, low=0, high=1)"),
-    ("reshape", (X, [I]), {}, "shape of reshape is a list of sizes, not a list of 1", 1, ""),
+    ("reshape", (X, [I]), {}, "shape of reshape is a list of sizes, and its item 0 is i32[N]", 1, ""),
+    ("pad", (X, [[1, 1], 3]), {}, "pads of pad is a list of pairs of sizes, and its item 1 is the number 3", 1, ""),
+    ("transpose", (X, [S, 0]), {}, "perm of transpose is a list of integers, and its item 0 is i64", 1, UNKNOWN),
     ("add", ([[1, 2], [3]], X), {}, "+ of f32[N, 4]: rows of a list differ: row 0 has 2 elements, row 1 has 1 elements", 0, ""),
 ]
 
