@@ -29,6 +29,8 @@ LAYERS = (
 EDGES = {
     ("errors", "source"),
     ("options", "target"),
+    ("graph", "compile"),
+    ("graph", "executable"),
     ("compile", "cache"),
     ("executable", "compile"),
     ("model", "compile"),

@@ -138,10 +138,14 @@ def _initialised(
     """A state as the initialisers of the model say."""
     prefix, pointer = description.prefix, ctypes.c_void_p
     state = State(ctypes.CFUNCTYPE(ctypes.c_size_t)(address(f"{prefix}_state_bytes"))())
+    try:
+        start = address(f"{prefix}_init")
+    except LookupError:
+        return state  # zeros, until its owner writes it
     size = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_int)(address(f"{prefix}_init_workspace"))(pool.threads if pool else 1)
     error = FlowError()
     context = FlowContext(size=ctypes.sizeof(FlowContext), pool=pool.address if pool else None, error=ctypes.addressof(error))
-    init = ctypes.CFUNCTYPE(ctypes.c_int, pointer, pointer, pointer)(address(f"{prefix}_init"))
+    init = ctypes.CFUNCTYPE(ctypes.c_int, pointer, pointer, pointer)(start)
     with Workspace().of(size) as workspace:
         code = init(state.memory.address, workspace, ctypes.addressof(context))
     if code:
