@@ -22,6 +22,7 @@ def smaller(x: Array, y: Array) -> Array:
 
 
 def saturated(x: Array, dtype: DType) -> Array:
+    """Floats as integers: truncated, brought to the nearest end of the range, NaN as 0."""
     low, high = dtype.limits()
     whole = np.trunc(np.where(np.isnan(x), 0, x)).astype(np.float64)
     above, under = whole >= float(high) + (0 if float(high) != high else 1), whole < float(low)
@@ -30,8 +31,10 @@ def saturated(x: Array, dtype: DType) -> Array:
 
 
 def shifted_left(x: Array, y: Array) -> Array:
+    """x << y, y modulo the width."""
     return np.left_shift(x, y & (x.dtype.itemsize * 8 - 1))
 
 
 def shifted_right(x: Array, y: Array) -> Array:
+    """x >> y, y modulo the width."""
     return np.right_shift(x, y & (x.dtype.itemsize * 8 - 1))

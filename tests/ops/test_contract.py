@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
-from flowc.codegen.llvm.kernel import emit
-from flowc.codegen.native import load
-from flowc.compile import STAGES
-from flowc.ir.core import Func, Module, Value, func, indices, walk
+from flowc.ir.core import Func, Module, Value, func
 from flowc.ir.dims import Size, dim
 from flowc.ir.parser import parse_module
-from flowc.ir.printer import print_module, sizes as sizes_of
+from flowc.ir.printer import print_module
 from flowc.ir.types import DType, Type
 from flowc.ops.call import built_ins, call, parameters, reference, signature_text
 from flowc.ops.catalog import catalog
-from flowc.ops.interpret import bound, has_meaning, run
-from flowc.ops.kernel import Checked
-from flowc.ops.loops import For
+from flowc.ops.interpret import has_meaning, run
 from flowc.ops.pointwise import Elementwise, kind
 from flowc.ops.tensor import Tensor
-from flowc.target import host
-from flowc.transforms.interpret_loops import Failure, run_kernel
-from flowc.transforms.interpret_plan import Run, run_plan
 
 Array = np.ndarray[Any, Any]
+Holds = Callable[[Func, Sequence[Array]], None]
 NUMBERS = [DType.i8, DType.u8, DType.i32, DType.u32, DType.i64, DType.u64, DType.f32, DType.f64]
 SHAPES = [(), (0,), (1,), (7,), (3, 65)]
 OPS = {name: op for name, op in catalog().items() if issubclass(op, Tensor)}
@@ -416,7 +408,7 @@ def named_first_axis(case: Case) -> bool:
 
 
 @pytest.mark.parametrize("case", [pytest.param(c, id=f"{c.name}-{n}") for n, c in enumerate(CASES)])
-def test_native_code_has_the_bits_of_the_definition(case: Case) -> None:
+def test_native_code_has_the_bits_of_the_definition(case: Case, holds_natively: Holds) -> None:
     for sizes in ("", "N"):
         if sizes and not named_first_axis(case):
             continue
@@ -427,7 +419,7 @@ def test_native_code_has_the_bits_of_the_definition(case: Case) -> None:
 
 
 @pytest.mark.parametrize("dtype", [DType.bool, *NUMBERS], ids=lambda d: d.value)
-def test_native_code_of_elementwise_ops_has_the_bits_of_their_definition(dtype: DType) -> None:
+def test_native_code_of_elementwise_ops_has_the_bits_of_their_definition(dtype: DType, holds_natively: Holds) -> None:
     arrays: list[Array] = []
     params: list[Value] = []
     results: list[Value] = []
@@ -438,41 +430,3 @@ def test_native_code_of_elementwise_ops_has_the_bits_of_their_definition(dtype: 
             results.append(POINTWISE[name](*inputs).result)
             arrays, params = [*arrays, *own.values()], [*params, *inputs]
     holds_natively(graph(tuple(results), params), arrays)
-
-
-def holds_natively(fn: Func, arrays: Sequence[Array]) -> None:
-    """The plan of a graph, its kernels interpreted and as machine code, gives the bits of its definition."""
-    wanted = run(fn, arrays, bits=True)
-    planned = Module("m", (fn,))
-    for stage in STAGES:
-        planned = stage.run(planned, host())
-    for runner in (run_kernel, Native(planned)):
-        for found, bits in zip(outputs(planned, fn, arrays, runner), wanted, strict=True):
-            same(found, bits)
-
-
-def outputs(planned: Module, fn: Func, arrays: Sequence[Array], runner: Run) -> Iterator[Array]:
-    """The results of a plan, those of open size cut to it."""
-    named = {size.name: n for size, n in bound(fn, arrays).items()}
-    written = iter(run_plan(planned, fn.name, arrays, named, kernel=runner)[0])
-    for result in fn.body.results:
-        whole = next(written)
-        yield whole[: int(next(written))] if any(indices(result.type.shape)) else whole
-
-
-class Native:
-    """Runs the kernels of a plan as machine code."""
-
-    def __init__(self, planned: Module) -> None:
-        kernels = [f for f in planned.funcs if any(isinstance(op, For) for op in f.body.ops)]
-        checks = [op for f in kernels for op in walk(f.body) if isinstance(op, Checked)]
-        self.code = load(emit(kernels, host(), {op: n for n, op in enumerate(checks)}, "dso_local"), host())
-
-    def __call__(self, kernel: Func, arguments: Sequence[Array | int], named: Mapping[Size, int]) -> list[Failure]:
-        record = ctypes.create_string_buffer(64)
-        buffers = [a if isinstance(a, int) else a.ctypes.data for a in arguments]
-        slots = [1, ctypes.addressof(record), 0, *(named[s] for s in sizes_of(kernel)), *buffers]
-        entry = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(self.code.address(kernel.name))
-        entry((ctypes.c_int64 * len(slots))(*slots), 0)
-        assert not any(record.raw[:4])
-        return []
