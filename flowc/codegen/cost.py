@@ -25,6 +25,11 @@ class Cost:
         return Cost(*(substitute(d, {v: known(v) for v in indices((d,))}) for d in (self.rounds, self.work)))
 
     @property
+    def fixed(self) -> bool:
+        """Whether named sizes alone decide it."""
+        return not any(indices((self.rounds, self.work)))
+
+    @property
     def parts(self) -> int | None:
         """In how many parts a launch is cut at most, where no size changes it; None where sizes decide."""
         if at_most(self.work, GRAIN - 1) or at_most(self.rounds, 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from flowc.codegen.cost import cost
@@ -138,10 +139,10 @@ def _signature(fn: Func, module: Module, prefix: str, separate: bool) -> Signatu
 def _work(fn: Func, module: Module) -> Dim | None:
     """About how many element operations the launches take, those of a loop once; None where only the run knows."""
     kernels = {f.name: f for f in module.funcs}
+    launches = Counter(str(op.kernel) for op in walk(fn.body) if isinstance(op, Launch))
     total: Dim = 0
-    for op in walk(fn.body):
-        if isinstance(op, Launch):
-            total = total + cost(kernels[op.kernel]).work
+    for name, count in launches.items():
+        total = total + cost(kernels[name]).work * count
     return None if any(indices((total,))) else total
 
 
