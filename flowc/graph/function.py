@@ -18,6 +18,7 @@ from flowc.graph.run import Runner, compiled
 from flowc.graph.sources import parameter
 from flowc.graph.structure import leaves, mapped
 from flowc.graph.tensor import Tensor
+from flowc.graph.text import flow_text
 from flowc.graph.types import ELEMENT_TYPES, ElementType, TensorType
 from flowc.ir.core import Func, Module
 from flowc.ops.tensor import assumed_equal
@@ -68,8 +69,8 @@ class Function:
         return list(self._traced.values())[-1].module
 
     def text(self) -> str:
-        """The function as a graph of the language."""
-        raise UsageError(f"the .flow text of {self.name} is not there yet: print its IR, {self.name}.func")
+        """The function as a graph of the language; raises `UsageError` for what the language has no words for yet."""
+        return flow_text(self.func)
 
     def __call__(self, *positional: Any, out: Any = None, **keyword: Any) -> Any:
         """The results for these arguments, in the structure that the function returns; `out` is a structure of arrays to write into.
