@@ -259,29 +259,45 @@ class _Planner:
         return Block((), made, results)
 
     def loop(self, op: Loop) -> None:
-        """Two buffers per carried value: a round reads one, writes the other, and hands them on swapped."""
-        pairs = [self.pair(v, r) for v, r in zip(op.init, op.results, strict=True)]
-        for value, (now, _) in zip(op.init, pairs, strict=True):
-            self.copied(value, now)
+        """Two buffers per carried value: a round reads one, writes the other, and hands them on swapped.
+
+        A value that no round changes is read where it is.
+        """
+        kept = [n for n, p in enumerate(op.body.params) if op.body.results[n] is p]
+        changing = [n for n in range(len(op.init)) if n not in kept]
+        for n in kept:
+            for value in (op.condition.params[n], op.body.params[n], op.results[n]):
+                self.place[value] = self.place[op.init[n]]
+        pairs = [self.pair(op.init[n], op.results[n]) for n in changing]
+        for n, (now, _) in zip(changing, pairs, strict=True):
+            self.copied(op.init[n], now)
         carried = tuple(b for pair in pairs for b in pair)
 
         def params() -> tuple[Value, ...]:
             return tuple(Value(b.type, None, b.hint) for b in carried)
 
         asks, does = params(), params()
-        self.place.update(zip(op.condition.params, asks[::2], strict=True))
+        self.place.update(zip([op.condition.params[n] for n in changing], asks[::2], strict=True))
         condition = self.region(op.condition)
-        self.place.update(zip(op.body.params, does[::2], strict=True))
-        handed = handed_on(op.body)
-        spares = {n: does[2 * n + 1] for n in range(len(op.init)) if n not in handed}
+        self.place.update(zip([op.body.params[n] for n in changing], does[::2], strict=True))
+        handed = handed_on([op.body.params[n] for n in changing], [op.body.results[n] for n in changing])
+        spares = {n: does[2 * at + 1] for at, n in enumerate(changing) if at not in handed}
         body = self.region(op.body, spares)
         following = next_pairs(does, handed)
         limit = tuple(map(self.index, op.limit))
+        hints = tuple(hint for n in changing for hint in (op.results[n].hint, f"{op.results[n].hint}.next"))
         made = While(
-            carried, limit, "the loop reaches its limit", replace(condition, params=asks), Block(does, body.ops, following), **op.common
+            carried,
+            limit,
+            "the loop reaches its limit",
+            replace(condition, params=asks),
+            Block(does, body.ops, following),
+            hints=hints,
+            location=op.location,
+            device=op.device,
         )
         self.ops.append(made)
-        self.place.update(zip(op.results, made.results[::2], strict=True))
+        self.place.update(zip([op.results[n] for n in changing], made.results[::2], strict=True))
 
     def pair(self, first: Value, result: Value) -> tuple[Value, Value]:
         """The buffers of a carried value; the first value's own is one of them where nothing else needs it."""
@@ -301,11 +317,11 @@ class _Planner:
         self.place.update(zip(op.results, outs, strict=True))
 
 
-def handed_on(body: Block) -> dict[int, int]:
+def handed_on(params: Sequence[Value], results: Sequence[Value]) -> dict[int, int]:
     """The results of a loop's body that are carried values as they came, each one once, by result and carried number."""
-    number = {p: n for n, p in enumerate(body.params)}
+    number = {p: n for n, p in enumerate(params)}
     found: dict[int, int] = {}
-    for n, result in enumerate(body.results):
+    for n, result in enumerate(results):
         if result in number and number[result] not in found.values():
             found[n] = number[result]
     return found
