@@ -8,7 +8,7 @@ from typing import Any
 # Public names that are not of flowc.graph, with their modules.
 NAMES = {
     "Error": "errors", "CompileError": "errors", "RunError": "errors", "UsageError": "errors", "Options": "options",
-    "load": "model", "loads": "model", "Model": "model", "Executable": "model",
+    "load": "model", "loads": "model", "Model": "model", "Executable": "model", "compile": "model",
 }  # fmt: skip
 
 

@@ -42,13 +42,38 @@ def loads(text: str, options: Options | None = None, name: str = "<text>") -> Mo
     return Model(Source(name, text), options)
 
 
+def compile(what: Any, graph: str = "", options: Options | None = None) -> Executable:
+    """One graph, compiled: of a program text, a traced function, a module, or a builder's fetch; `graph` names it where there are several.
+
+    Raises `CompileError` for mistakes in the program, `UsageError` where `graph` is needed or unknown.
+    """
+    from flowc.ir.core import Module
+
+    match what:
+        case str():
+            model = loads(what, options)
+        case Module():
+            model = Model(what, options)
+        case _ if isinstance(getattr(what, "module", None), Module):
+            model = Model(what.module, options)
+        case _:
+            raise UsageError(f"{what!r:.60} of type {type(what).__name__} cannot be compiled: pass a text, a function, or a module")
+    if not graph and len(model.graphs) != 1:
+        raise UsageError(f"the program has the graphs {', '.join(model.graphs) or '(none)'}: say which with graph=")
+    made: Executable = getattr(model, graph or model.graphs[0])
+    assert model.linked
+    return made
+
+
 class Model:
     """`model.<graph>(...)` runs a graph; `params` and `state` are the arrays it keeps, assignable by name."""
 
-    def __init__(self, source: Source, options: Options | None = None) -> None:
-        self._source, self._options = source, options or Options()
+    def __init__(self, program: Source | Module, options: Options | None = None) -> None:
+        self._options = options or Options()
         self._opened: dict[Path, None] = {}
-        self._module: Module | None = None
+        self._source = program if isinstance(program, Source) else None
+        self._module: Module | None = None if isinstance(program, Source) else program
+        self._name = program.name
         self._compiled: Compiled | None = None
         self._linked: Linked | None = None
         self._executables: dict[str, Executable] = {}
@@ -62,6 +87,7 @@ class Model:
         if self._module is None:
             from flowc.compile import elaborated
 
+            assert self._source is not None
             self._module = elaborated(self._source, self._options, opened=lambda path: self._opened.update({path: None}))
         return self._module
 
@@ -103,13 +129,53 @@ class Model:
 
         restore((self.params, self.state), Path(path))
 
+    def specialize(self, **dims: int) -> Model:
+        """The program with sizes fixed; raises `UsageError` for a size it does not have, or out of its range."""
+        options = replace(self._options, dims={**self._options.dims, **dims})
+        made = Model(self._source or self.module, options)
+        assert made.linked
+        return made
+
+    def ir(self, stage: str = "elaborate") -> str:
+        """The program's text after a stage: IR, formatted `.flow` after read, LLVM text after emit."""
+        from flowc.compile import STAGE_NAMES, compiled, elaborated
+        from flowc.ir.printer import print_module
+
+        if stage not in STAGE_NAMES or (stage == "read" and self._source is None):
+            raise UsageError(f"there is no stage {stage} here: the stages are {', '.join(STAGE_NAMES[self._source is None :])}")
+        texts: dict[str, str] = {}
+
+        def observe(name: str, what: Module | str) -> None:
+            texts[name] = what if isinstance(what, str) else print_module(what)
+
+        if self._source is not None and stage in ("read", "elaborate"):
+            elaborated(self._source, self._options, observe)
+        elif stage == "elaborate":
+            observe(stage, self.module)
+        else:
+            compiled(self.module, self._options, observe, stop=stage)
+        return texts[stage]
+
+    def write(self, path: str | os.PathLike[str]) -> tuple[Path, ...]:
+        """Writes an artefact of the kind its suffix names, for the target of the options; gives the paths written."""
+        from flowc.codegen.artifact import write
+        from flowc.compile import compiled
+        from flowc.ir.printer import print_module
+
+        planned = compiled(self.module, self._options, stop="plan")
+        module = replace(planned.module, name=Path(path).stem)
+        if Path(path).suffix == ".fir":
+            Path(path).write_text(print_module(self.module))
+            return (Path(path),)
+        return write(module, Path(path), self._options.target or host(), self._options.weights)
+
     def __getattr__(self, name: str) -> Executable:
         if name.startswith("__"):
             raise AttributeError(name)
         if name not in self.graphs:
             near = did_you_mean(name, self.graphs)
             listed = ", ".join(self.graphs) or "none"
-            raise AttributeError(f"{self._source.name} has no graph {name}" + (f", {near}" if near else "") + f" (its graphs: {listed})")
+            raise AttributeError(f"{self._name} has no graph {name}" + (f", {near}" if near else "") + f" (its graphs: {listed})")
         if name not in self._executables:
             self._executables[name] = Executable(self, name)
         return self._executables[name]
@@ -118,13 +184,24 @@ class Model:
         return [*super().__dir__(), *self.graphs]
 
     def __repr__(self) -> str:
-        return f"<flowc.Model {self._source.name}: {', '.join(self.graphs)}>"
+        return f"<flowc.Model {self._name}: {', '.join(self.graphs)}>"
 
     # The cache
 
     def _key(self) -> str:
         options = replace(self._options, cache=False, threads=None)
-        return key_of(version("flowc"), version("llvmlite"), repr(host()), repr(options), self._source.name, self._source.text)
+        return key_of(version("flowc"), version("llvmlite"), repr(host()), repr(options), self._name, self._text())
+
+    def _text(self) -> str:
+        """What the program is: its text, or its IR with the places that errors name."""
+        if self._source is not None:
+            return self._source.text
+        from flowc.ir.printer import print_module
+
+        return print_module(self.module, locations=True)
+
+    def _sources(self) -> dict[str, Source]:
+        return {self._source.name: self._source} if self._source is not None else {}
 
     def _store(self) -> Cache:
         folder = self._options.cache
@@ -143,7 +220,7 @@ class Model:
 
         assert self._entry is not None
         sites = tuple(Site(**site) for site in self._entry["sites"])
-        sources = {self._source.name: self._source}
+        sources = self._sources()
         sources |= {
             Path(p).name: Source(Path(p).name, Path(p).read_text(encoding="utf-8")) for p in self._entry["files"] if p.endswith(".flow")
         }
@@ -165,7 +242,7 @@ class Model:
                 "code": base64.b85encode(made.code).decode(),
             }
             self._store().put(self._key(), json.dumps(entry).encode())
-        return linked(made, self._options.threads, {self._source.name: self._source})
+        return linked(made, self._options.threads, self._sources())
 
 
 class Executable:
@@ -183,9 +260,7 @@ class Executable:
 
     def specialize(self, **dims: int) -> Executable:
         """The graph with sizes fixed; raises `UsageError` for a size it does not have, or out of its range."""
-        options = self.model._options  # pyright: ignore[reportPrivateUsage]
-        made = Model(self.model._source, replace(options, dims={**options.dims, **dims}))  # pyright: ignore[reportPrivateUsage]
-        return getattr(made, self.name)
+        return getattr(self.model.specialize(**dims), self.name)
 
     @property
     def memory(self) -> int | str:
@@ -212,21 +287,11 @@ class Executable:
 
     def ir(self, stage: str = "elaborate") -> str:
         """The program's text after a stage."""
-        from flowc.compile import STAGE_NAMES, compiled, elaborated
-        from flowc.ir.printer import print_module
+        return self.model.ir(stage)
 
-        if stage not in STAGE_NAMES:
-            raise UsageError(f"there is no stage {stage}: they are {', '.join(STAGE_NAMES)}")
-        texts: dict[str, str] = {}
-
-        def observe(name: str, what: Module | str) -> None:
-            texts[name] = what if isinstance(what, str) else print_module(what)
-
-        options, source = self.model._options, self.model._source  # pyright: ignore[reportPrivateUsage]
-        module = elaborated(source, options, observe)
-        if stage not in texts:
-            compiled(module, options, observe, stop=stage)
-        return texts[stage]
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the program as an artefact of the kind its suffix names, with its C header."""
+        self.model.write(path)
 
     @property
     def _plan(self) -> Any:
