@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from flowc.errors import Diagnostic, OpError, RunError
-from flowc.ir.core import Block, Func, Module, Op, Value, needed
+from flowc.ir.core import Block, Func, Module, Op, Value, indices, needed
 from flowc.ir.dims import Dim, Floor, Least, Polynomial, Size, atoms, dim, evaluate, linear, show, substitute
 from flowc.ir.types import Type, below
 from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, DynamicSize, Loop, StateRead, StateWrite
@@ -36,6 +36,9 @@ def run(func: Func, arrays: Sequence[Any], state: MutableMapping[str, Array] | N
     given = [np.asarray(a, p.type.dtype.numpy) for p, a in zip(func.body.params, arrays, strict=True)]
     machine = _Machine(bound(func, given), {} if state is None else state, bits)
     machine.values.update(zip(func.body.params, given, strict=True))
+    for op in func.body.ops:
+        if isinstance(op, CheckEqual | CheckAtLeast) and not any(indices(op.dims)):
+            machine.op(op)  # what sizes must be is known before anything runs
     results = machine.block(func.body)
     if state is not None:
         state.update(machine.written)

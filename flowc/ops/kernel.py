@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from flowc.errors import OpError
 from flowc.ir.core import Block, Op, Value, close
 from flowc.ir.data import Number
-from flowc.ir.dims import Dim, dim, most
+from flowc.ir.dims import Dim, dim, floor, most
 from flowc.ir.types import DType, Type, below
 
 INDEX_NAMES = "ijlmnopq"
@@ -128,8 +128,9 @@ def unflattened(position: Dim, extents: Sequence[Dim]) -> tuple[Dim, ...]:
     """The indices of the row-major `position` in a box."""
     found: list[Dim] = []
     for n in list(extents)[:0:-1]:
-        found.append(position % n)
-        position = position // n
+        rest = floor(position, n)
+        found.append(position - rest * n)
+        position = rest
     return (position, *found[::-1]) if extents else ()
 
 
