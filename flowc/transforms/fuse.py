@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
-from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, renamed, retyped, scope
+from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, needed, renamed, retyped, scope
 from flowc.ir.dims import Dim, Polynomial, at_most, atoms, dim, most, product
 from flowc.ir.rewrite import Rewriter, Rules
 from flowc.ir.types import below
@@ -22,6 +22,7 @@ from flowc.ops.tensor import Constant, Read, Tensor
 from flowc.transforms.laws import LAWS
 
 MOST_MEMBERS = 256  # of one kernel: what LLVM compiles in a tenth of a second
+MOST_ACCESSES = 64  # ways one value is read in a kernel, each of which is code
 ROW_BYTES = 65_536  # of a local buffer: what any thread's stack holds
 
 
@@ -116,7 +117,9 @@ def started(op: Tensor) -> Group:
 def admits(group: Group, op: Op) -> bool:
     """Whether `op` may be computed inside `group`; notes the axes its stages then share.
 
-    - What only moves elements may always.
+    - What is read in too many ways may not: joining a tensor with itself again and again doubles them each time.
+    - Nor may what drops a checked index, with which its check would go.
+    - What only moves elements may otherwise always.
     - Arithmetic may not be repeated: an index along a reduction is allowed only
       where that reduction depends on no axis the access lacks.
     - A reduction, and a costly value read in two ways, must leave a common outer
@@ -126,6 +129,8 @@ def admits(group: Group, op: Op) -> bool:
     """
     value, root = op.results[0], group.root
     accesses = list(group.reads[value])
+    if op is not root and op.operands and (len(accesses) > MOST_ACCESSES or any(drops_a_check(op, access) for access in accesses)):
+        return False
     if isinstance(op, Tensor) and op.moves:
         return True
     if len(group.reads) > MOST_MEMBERS and op is not root:
@@ -160,6 +165,18 @@ def admits(group: Group, op: Op) -> bool:
         access = accesses[0]
         group.reads[value] = {tuple(d if not isinstance(d, Along) and plain((d,)) <= shared else Along(shared, op) for d in access): None}
     return True
+
+
+def drops_a_check(op: Op, access: Access) -> bool:
+    """Whether the element of `op` no longer depends on an index of `access` that is checked: along an axis of 1."""
+    checked = {a for d in access if isinstance(d, Polynomial) for a in atoms(d) if isinstance(a, Value) and a.op is not None and a.op.fails}
+    if not checked or not isinstance(op, Tensor):
+        return False
+    at = tuple(dim(Value(below(n), None, "a")) if isinstance(d, Along) else d for d, n in zip(access, op.result.type.shape, strict=True))
+    reached = dict.fromkeys(op.operands, True)
+    for v in needed((op.at(*at),), reached):
+        reached[v] = True
+    return any(v not in reached for v in checked)
 
 
 def fits_a_row(group: Group, value: Value) -> bool:
@@ -249,12 +266,12 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
     if all(a.type.below == 1 for a in inner):
         inner = ()
     outer = tuple(a for a in stored.values() if a not in inner)
-    local: dict[Value, tuple[Value, tuple[int, ...]]] = {}
+    local: dict[Value, tuple[Value, tuple[int, ...]]] = {}  # a row buffer and the axes it has; with none, it is the element itself
 
     def inline(op: Read) -> Value | None:
         if op.tensor in local:
             row, own = local[op.tensor]
-            return Read(row, tuple(op.at[a] for a in own), op.inside).result
+            return Read(row, tuple(op.at[a] for a in own), op.inside).result if own else guarded(row, op.inside)
         source = op.tensor.op
         return guarded(element_of(source, op.at), op.inside) if source is not None and said_by_index(source) else None
 
@@ -270,8 +287,8 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
         at = tuple(dim(params[n]) if n in params or isinstance(d, Along) else d for n, d in enumerate(access))
         rewriter.done.update((p, p) for p in params.values())
         element = rewriter.settled(element_of(row.op, at))
-        local[row] = Build(close(tuple(params.values()), (element,)), hints=(row.hint or row.op.name,)).result, own
-        rewriter.done[local[row][0]] = local[row][0]
+        held = Build(close(tuple(params.values()), (element,)), hints=(row.hint or row.op.name,)).result if own else element
+        rewriter.done[held], local[row] = held, (held, own)
     root = group.root
     element = rewriter.settled(element_of(root, tuple(map(dim, group.axes))))
     if inner and outer:

@@ -203,7 +203,9 @@ def staging(target: Target) -> Callable[[Kernel], Value | None]:
                 stride = step(y, axes[-1])
                 if step(x, axes[-1]) != 0 or stride in (0, None):
                     continue
-                used = set(indices(y.at))
+                used = set(indices(y.at + y.inside))
+                if not used <= {*op.body.params, *axes, *dot.body.params}:
+                    continue  # an index that is itself computed is none of a copy
                 outer = tuple(dict.fromkeys(p for p in (*op.body.params, *axes[:-1]) if p in used and p is not axes[-1]))
                 columns = target.tile_columns(y.result.type.dtype.bits)
                 wide = not at_most(axes[-1].type.below or 1, columns)
