@@ -60,3 +60,12 @@ def test_numbers_beyond_all_bounds_are_refused_in_bounded_time(expression: str) 
     source = Source("m.flow", f"graph f(x: f32[N, A, B, C, D, E, F]) -> (y: f32[N, A, B, C, D, E, F]) {{ y = x * ({expression}) }}\n")
     with pytest.raises(CompileError):
         elaborate(parse(source), source)
+
+
+def test_nesting_through_calls_is_refused_before_the_stack_ends() -> None:
+    deep = "relu(" * 90 + "{}" + ")" * 90
+    layers = "".join(f"fn f{n}(x: f32) -> f32 {{ return {deep.format(f'f{n - 1}(x)')} }}\n" for n in range(1, 60))
+    source = Source("m.flow", "fn f0(x: f32) -> f32 { return x }\n" + layers + "graph g(x: f32) -> (y: f32) { y = f59(x) }\n")
+    with pytest.raises(CompileError) as refused:
+        elaborate(parse(source), source)
+    assert [d.message for d in refused.value.diagnostics] == ["this is nested more than 2,000 deep, with the functions it calls"]

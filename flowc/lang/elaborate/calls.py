@@ -32,7 +32,7 @@ from flowc.ops.pointwise import Elementwise
 from flowc.ops.tensor import BuiltIn
 from flowc.source import Span
 
-LATER = {"grad": "grad", "vjp": "vjp", "jvp": "jvp", "check_grad": "check_grad"}
+LATER = ("grad", "vjp", "jvp", "check_grad")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def called(frame: Frame, node: ast.Call) -> Denotation:
         case ast.Name(name) if name == "at":
             return reads.bordered(frame, node)
         case ast.Name(name) if name in LATER:
-            raise missing(LATER[name], node.span)
+            raise missing(name, node.span)
         case ast.Name(name) if name in frame.unit.functions:
             return expand.expanded(frame, frame.unit, frame.unit.functions[name], name, node)
         case ast.Name(name) if name in built_ins() or name in sizes.FUNCTIONS or name == "stop_gradient":
@@ -115,7 +115,8 @@ def evaluated(frame: Frame, node: ast.Call) -> Arguments:
             raise Mistake(f"{argument.name.text} is given twice", argument.span, (Note("it is given here first", first),))
         else:
             named[argument.name.text] = argument.value
-    return Arguments(tuple(frame.value(n) for n in positional), tuple(positional), {k: frame.value(n) for k, n in named.items()}, named)
+    values = [frame.value(n) for n in positional]
+    return Arguments(tuple(values), tuple(positional), {k: frame.value(n) for k, n in named.items()}, named)
 
 
 def _named(frame: Frame, name: str, given: Arguments, node: ast.Call) -> Denotation:

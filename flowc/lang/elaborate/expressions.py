@@ -9,7 +9,7 @@ from flowc.ir.dims import Dim
 from flowc.lang import ast
 from flowc.lang.elaborate import arithmetic, calls, control, definitions, lookup, reads, types
 from flowc.lang.elaborate.context import Frame
-from flowc.lang.elaborate.report import MAX_ELEMENTS, Mistake, missing
+from flowc.lang.elaborate.report import MAX_DEPTH, MAX_ELEMENTS, Mistake, missing
 from flowc.lang.elaborate.sizes import Unclear
 from flowc.lang.elaborate.values import (
     WRONG,
@@ -29,12 +29,18 @@ from flowc.source import Span
 
 def evaluate(frame: Frame, node: ast.Expression) -> Denotation:
     """What an expression stands for; a mistake in it is told, and it stands for nothing."""
+    report = frame.report
+    report.depth += 1
+    if report.depth > MAX_DEPTH:
+        raise report.refuse(f"this is nested more than {MAX_DEPTH:,} deep, with the functions it calls", node.span)
     try:
         return _evaluated(frame, node)
     except Mistake as mistake:
-        frame.report.add(mistake)
+        report.add(mistake)
     except Unclear:
         pass
+    finally:
+        report.depth -= 1
     return WRONG
 
 
@@ -76,7 +82,7 @@ def _list(frame: Frame, node: ast.List, elements: tuple[ast.Expression, ...]) ->
     frame.build.elements += len(elements)
     if frame.build.elements > MAX_ELEMENTS:
         raise frame.report.refuse(f"more than {MAX_ELEMENTS:,} numbers are written out", node.span, "keep them in a weight file")
-    items = tuple(frame.value(e) for e in elements)
+    items = tuple([frame.value(e) for e in elements])
     if any(isinstance(x, Wrong) for x in items):
         return WRONG
     for x, e in zip(items, elements, strict=True):

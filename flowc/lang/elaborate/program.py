@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import sys
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +17,7 @@ from flowc.ir.dims import Size, atoms, dim
 from flowc.lang import ast
 from flowc.lang.elaborate import expand, expressions, lookup, statements, types
 from flowc.lang.elaborate.context import Bound, Build, Frame, Names, Region, TestCheck, Write, ordered
-from flowc.lang.elaborate.report import MAX_OPS, Mistake, Report, TooMuch
+from flowc.lang.elaborate.report import MAX_DEPTH, MAX_OPS, Mistake, Report, TooMuch
 from flowc.lang.elaborate.sizes import Unclear
 from flowc.lang.elaborate.units import Loader, Unit, place
 from flowc.lang.elaborate.values import WRONG, Denotation, Wrong, dim_text
@@ -70,7 +72,7 @@ class _Elaboration:
 
     def whole(self) -> tuple[Module, tuple[Test, ...]]:
         found: tuple[Module, tuple[Test, ...]] | None = None
-        with suppress(TooMuch):
+        with suppress(TooMuch), _deep_stack():
             found = self._whole()
         if self.report.found or found is None:
             raise CompileError(tuple(self.report.found.values()))
@@ -256,6 +258,22 @@ class _Elaboration:
             names.here[formal.name.text] = Bound(Value(found, None, formal.name.text), formal.name.span, "formal")
         body = at.within(returning=at, calls=((decl, decl.name.span),))
         expand.results_of(body, decl, body.run(body, decl.body))
+
+
+FRAMES = 10 * MAX_DEPTH  # Python frames that nested expressions take
+_DEEP = threading.RLock()
+
+
+@contextmanager
+def _deep_stack() -> Generator[None]:
+    """Room for as many nested expressions as the quota allows; the limit is one of the process, so one thread has it at a time."""
+    with _DEEP:
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(before, FRAMES))
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(before)
 
 
 def place_of(graph: ast.Graph, name: str) -> Span:

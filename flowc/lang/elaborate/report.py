@@ -10,6 +10,7 @@ from flowc.source import Span
 
 MAX_OPS = 300_000  # ops that a program may expand to
 MAX_CALLS = 64  # calls within calls
+MAX_DEPTH = 2_000  # expressions within expressions, those of called functions included
 MAX_ELEMENTS = 1_000_000  # numbers written out in one list
 MAX_BITS = 4_096  # of an exact integer
 MAX_TERMS = 1_000  # of a size
@@ -34,6 +35,7 @@ class Report:
 
     ops: int = MAX_OPS
     spent: int = 0
+    depth: int = 0
     found: dict[tuple[str, Span | None], Diagnostic] = field(default_factory=dict[tuple[str, Span | None], Diagnostic])
     expanded: dict[int, None] = field(default_factory=dict[int, None])  # functions that something calls, by identity
 

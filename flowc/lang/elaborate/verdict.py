@@ -32,7 +32,7 @@ def _failure(check: TestCheck, results: Sequence[Array]) -> Diagnostic | None:
             told = f"{{}} {check.operator} {{}} does not hold"
         else:
             tolerance = np.asarray(results[check.tolerance])
-            bad = np.logical_not((np.abs(x - y) <= tolerance * np.maximum(1, np.abs(y))) | (np.isnan(x) & np.isnan(y)))
+            bad = np.logical_not(np.abs(x - y) <= tolerance * np.maximum(1, np.abs(y)))
             told = f"{{}} is not within {element_text(tolerance[()])} of {{}}"
     if not bad.any():
         return None
