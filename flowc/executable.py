@@ -23,7 +23,7 @@ from flowc_runtime.pool import Pool
 from flowc_runtime.machine import UnsupportedTarget
 from flowc_runtime.pool_text import pool_text
 from flowc_runtime.processors import available_threads
-from flowc_runtime.signature import described
+from flowc_runtime.signature import Description, described
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Linked:
 
     model: Model
     library: native.Library
+    description: Description
     weights: Pointers | None = None
 
 
@@ -75,7 +76,7 @@ def link(
     if weights is not None:
         weights.fill(library.address(f"{what.prefix}_weights"))
     model = Model(what, library.address, pool(threads), None, UsageError, failed(sites, sources))
-    return Linked(model, library, weights)
+    return Linked(model, library, what, weights)
 
 
 def failed(sites: tuple[Site, ...], sources: Mapping[str, Source]) -> Callable[[Failure], Exception]:

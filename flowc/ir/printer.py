@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any, cast
 
+from flowc.ir import VERSION
 from flowc.ir.core import Block, Func, Module, Op, Value, walk
 from flowc.ir.dims import Dim, Polynomial, Size, atoms, show
 from flowc.ir.types import Type
 
-VERSION = 1
 INDENT = "  "
 
 
