@@ -164,6 +164,8 @@ def test_a_misfit_is_told_with_its_argument(
 MISFITS: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("divide", (I, I), {}, "/ of i32[N] and i32[N]: integers have no exact quotient"),
     ("matmul", (X, W), {}, "inner sizes differ: f32[N, 4] times f32[3, 2]"),
+    ("matmul", (made("zeros", [2, 3, 4]), made("zeros", [5, 4, 3])), {}, "leading sizes differ: f32[2, 3, 4] times f32[5, 4, 3]"),
+    ("matmul", (B, B), {}, "matmul of bool[N] and bool[N]: bool has no products to sum"),
     ("matmul", (X, 2), {}, "matmul takes vectors or matrices, not f32[N, 4] and f32"),
     ("sum", (X, 2), {}, "f32[N, 4] has no axis 2"),
     ("sum", (X, [0, -2]), {}, "axis names an axis of f32[N, 4] twice: [0, -2]"),

@@ -13,8 +13,8 @@ from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, Loop, Stat
 from flowc.ops.define import define
 from flowc.ops.elementwise import add, less, mul, sub
 from flowc.ops.interpret import initial_state, run
-from flowc.ops.kernel import axes, fold
-from flowc.ops.linalg import matmul
+from flowc.ops.kernel import Reduce, axes, fold
+from flowc.ops.linalg import MatMul, matmul
 from flowc.ops.reduce import Sum
 from flowc.ops.tensor import SizeValue, like, read
 
@@ -150,3 +150,18 @@ def test_a_run_that_fails_leaves_the_state_as_it_was() -> None:
 def test_a_state_without_a_value_is_told() -> None:
     with pytest.raises(RunError, match=r"^error: w has no value yet: it has no initialiser and was not restored$"):
         run(training(fails=False).func("step"), [[1.0, 1.0]], {})
+
+
+def test_a_product_of_matrices_is_one_chain_even_where_it_has_one_element() -> None:
+    x, y = tensor("x", 1, 70), tensor("y", 70, 1)
+    u, v = tensor("u", 70), tensor("v", 70)
+    folds = [op.fold for value in (matmul(x, y), matmul(u, v)) for op in reductions(value)]
+    assert folds == ["dot", "lanes"]
+
+
+def reductions(value: Value) -> list[Reduce]:
+    """The reduction in the element of a product, or of the product that it is a reshape of."""
+    op = value.op if isinstance(value.op, MatMul) else next(v.op for v in value.op.operands)  # type: ignore[union-attr]
+    assert isinstance(op, MatMul)
+    element = op.at(0, 0)
+    return [element.op] if isinstance(element.op, Reduce) else []
