@@ -293,7 +293,7 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
     element = rewriter.settled(element_of(root, tuple(map(dim, group.axes))))
     if inner and outer:
         element = Build(close(inner, (element,))).result
-    made = body(outer or inner, (element,), (), known.values())
+    made = body(outer or inner, (element,), (), (*known.values(), *sizes.values()))
     return Kernel(made, hints=(root.hint or root.name,), location=root.location, device=root.device).result
 
 
