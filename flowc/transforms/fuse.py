@@ -276,7 +276,8 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
         return guarded(element_of(source, op.at), op.inside) if source is not None and said_by_index(source) else None
 
     known = {v: v if isinstance(v.op, Constant) else memory.get(v, v) for v in group.reads}
-    sizes = {v: memory[v] for a in group.reads for v in indices(a.type.shape) if v in memory}
+    spoken = [v for a in group.reads for v in (*indices(a.type.shape), *(a.op.uses if a.op is not None else ()))]
+    sizes = {v: memory[v] for v in spoken if v.type.below is not None and v in memory}
     rewriter = Rewriter(Rules((inline, *LAWS)), known | sizes | stored | {a: a for a in stored.values()})
     for row in group.rows[::-1]:
         assert isinstance(row.op, Tensor)
