@@ -55,6 +55,17 @@ graph choose(c: bool, x: f32[8]) -> (y: f32[8], z: f32[8]) {
   y, z = if c { yield x + 1.0, x } else { yield x * 2.0, x - 1.0 }
 }
 """
+FOUND = """graph picked(x: f32[N]) -> (y: f32[?..N], n: i64) {
+  y = x[nonzero(x)] * 2.0
+  n = size(y, 0)
+}
+graph above(x: f32[N], n: i64) -> (total: f32) {
+  total, i = loop (total = 0.0, i: i64 = 0) while i < n limit 10 {
+    y = x[x > (i as f32)]
+    yield total + sum(y), i + 1
+  }
+}
+"""
 STATE = """param w: f32[4] = full([4], 0.5)
 state v: f32[4] = full([4], 1.0)
 state u: f32[4] = full([4], 2.0)
@@ -341,6 +352,16 @@ func @f[N in 0..100](%x: f32[N, 2], %n: i64) -> (%y: f32[%c, 2], %z: f32[%c, 2])
         y, z = made("f", x, n).outputs
         same(y, x[:n])
         same(z, 2 * x[:n])
+
+
+def test_sizes_of_a_loop_are_found_anew_in_each_round() -> None:
+    made = program(FOUND)
+    x = np.array([0, 1, 0, 2.5, -3, 4], np.float32)
+    y, n = made("picked", x).outputs
+    same(y, 2 * x[x != 0])
+    assert n == 4
+    (total,) = made("above", x, 3).outputs
+    assert total == sum(x[x > i].sum() for i in range(3))
 
 
 def test_description_says_what_a_loader_needs() -> None:
