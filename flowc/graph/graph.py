@@ -17,7 +17,7 @@ from flowc.graph.places import Target, argument_span, assignment, assignment_wit
 from flowc.graph.tensor import Tensor
 from flowc.graph.types import ElementType, Extent, TensorType, element_type, sizes_of
 from flowc.ir import dims
-from flowc.ir.core import Namer, Op, Value, scope
+from flowc.ir.core import Module, Namer, Op, Value, scope
 from flowc.ir.dims import Dim, Polynomial, Size
 from flowc.ir.types import Type
 from flowc.ops.call import ArgumentError, built_ins, call, infix
@@ -132,8 +132,8 @@ class Graph:
 
     @contextmanager
     def device(self, name: str) -> Generator[None]:
-        """Inside, operations are placed on the device."""
-        outer, self.device_now = self.device_now, name
+        """Inside, operations are placed on the device: `cpu:0`, `cuda:1`, also spelled `/cpu:0`, `/device:GPU:1`."""
+        outer, self.device_now = self.device_now, _device(name)
         try:
             yield
         finally:
@@ -168,6 +168,13 @@ class Graph:
     def assignment(self) -> Target | None:
         """The variables that the user's statement assigns to."""
         return assignment() if self.outermost is None else assignment_within(self.outermost)
+
+    @property
+    def module(self) -> Module:
+        """All of the graph as one function, `run`: it takes every placeholder and gives every tensor that nothing reads."""
+        from flowc.graph.lower import whole
+
+        return whole(self)
 
     def default_session(self) -> Session:
         session = SESSION.get()
@@ -380,6 +387,12 @@ def _literals(values: tuple[Value, ...], made: Sequence[Op]) -> Iterator[tuple[s
     for formal, value in last.of_kind("operand").items():
         if isinstance(value.op, Constant | Weight) and value.op in made:
             yield formal, value.op
+
+
+def _device(name: str) -> str:
+    """The device as the IR spells it."""
+    found = re.fullmatch(r"/?(?:device:)?(cpu|gpu|cuda)(?::(\d+))?", name, re.IGNORECASE)
+    return name if found is None else f"{found[1].lower().replace('gpu', 'cuda')}:{found[2] or 0}"
 
 
 def _in_python(help: str) -> str:

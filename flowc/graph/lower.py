@@ -47,6 +47,26 @@ def lowered(
     return Module(name, (func,), tuple(v.state for v in graph.variables))
 
 
+def whole(graph: Graph) -> Module:
+    """All of the graph but its initializers as the function `run`, from every placeholder to every tensor that nothing reads.
+
+    With variables there is `init`, which writes their first values.
+    """
+    initial = reach((), [v.initializer for v in graph.variables], ())
+    outer = [o for o in graph.operations if o.region is None and o not in initial]
+    read = {x.op for o in outer for x in o.inputs} | {o for outside in outer for o in outside.control_inputs}
+    feeds = [x for o in outer if o.type == "Placeholder" for x in o.outputs]
+    last = [o for o in outer if o not in read and o.type not in ("Placeholder", "Variable")]
+    results = [x for o in last for x in o.outputs]
+    names = [x.value.hint if x.value.hint.isidentifier() else "" for x in results]
+    outputs = tuple(n if names.count(n) == 1 else "" for n in names)
+    module = lowered(graph, results, last, feeds, outputs=outputs if any(outputs) else ())
+    if not graph.variables:
+        return module
+    init = lowered(graph, (), [v.initializer for v in graph.variables], (), "init")
+    return Module(module.name, (*module.funcs, *init.funcs), module.states)
+
+
 def reach(results: Iterable[Tensor], operations: Iterable[Operation], feeds: Iterable[Tensor]) -> list[Operation]:
     """The operations that `results` and `operations` need when `feeds` are given, in the order they were made."""
     given = {(x.op, x.index) for x in feeds}

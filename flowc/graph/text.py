@@ -231,7 +231,7 @@ def _given(op: Tensor, p: Parameter) -> Any:
 
 
 def _check_writable(op: Op) -> None:
-    if op.device:
+    if op.device not in ("", "cpu:0"):
         raise UsageError((Diagnostic(f"the .flow text of ops placed on a device, {op.device}, is not there yet", op.location),))
 
 

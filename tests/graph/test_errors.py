@@ -137,7 +137,7 @@ CASES = {
         "z = x + y\n"
         "with fc.Session() as s:\n"
         "    s.run(z, {x: [1.0, 2.0], y: [1.0, 2.0, 3.0]})",
-        "model.py:5:5: error: size out of range: x_0 equals y_0: 2 and 3\n    z = x + y\n        ^~~~~",
+        "model.py:5:5: error: x_0 equals y_0: 2 and 3\n    z = x + y\n        ^~~~~",
     ),
     "a variable without a value": (
         "w = fc.Variable(np.ones(3, np.float32))\nwith fc.Session() as s:\n    s.run(w * 2.0)",

@@ -100,7 +100,7 @@ def test_values_that_are_no_arrays_are_fixed_for_the_tracing() -> None:
     def scaled(x, by=2.0, *, axis: int = 0):
         return fc.sum(x * by, axis=axis)
 
-    np.testing.assert_array_equal(scaled(X), (X * 2).sum(axis=0))
+    np.testing.assert_allclose(scaled(X), (X * 2).sum(axis=0), rtol=1e-5)
     np.testing.assert_allclose(scaled(X, 3.0, axis=1), (X * 3).sum(axis=1), rtol=1e-5)
 
 
@@ -211,7 +211,7 @@ SIGNATURE = "@fc.function\ndef model(x: fc.f32['N', 3], n):\n    return x * n\n"
         ),
         (
             "model(np.ones((2, 3), np.float32), np.ones(4, np.float32))",
-            "model.py:5:12: error: size out of range: 3 equals n_0: 3 and 4\n    return x * n\n           ^~~~~",
+            "model.py:5:12: error: 3 equals n_0: 3 and 4\n    return x * n\n           ^~~~~",
         ),
     ],
 )

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 import flowc as fc
 from flowc.ir.core import Module
 from flowc.ir.printer import print_module
+from flowc.model import compile
 
 
 def test_names_are_unique_in_their_graph() -> None:
@@ -63,6 +65,25 @@ def test_device_is_recorded_on_operations_and_ops() -> None:
     y = x + 1.0
     assert (x.op.device, y.op.device) == ("g0", "")
     assert x.value.op is not None and x.value.op.device == "g0"
+
+
+def test_devices_have_one_spelling() -> None:
+    for spelling in ("cpu", "cpu:0", "/cpu:0", "/device:CPU:0"):
+        with fc.device(spelling):
+            x = fc.constant([1.0, 2.0]) * 2.0
+        assert x.op.device == "cpu:0"
+        assert fc.Session().run(x).tolist() == [2, 4]
+
+
+def test_a_whole_graph_is_compiled_from_its_placeholders_to_what_nothing_reads() -> None:
+    x = fc.placeholder(fc.f32, ["N"], name="x")
+    w = fc.Variable(3.0, name="w")
+    fc.multiply(x, w, name="scaled")
+    fc.assign_add(w, 1.0)
+    model = compile(fc.get_default_graph())
+    scaled, _ = model(np.ones(2, np.float32))
+    assert scaled.tolist() == [3, 3]
+    assert model(x=np.ones(1, np.float32))[0].tolist() == [4]
 
 
 def test_ir_values_are_named_after_python_variables_names_and_scopes() -> None:

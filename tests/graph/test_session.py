@@ -1,5 +1,7 @@
 """What sessions run, and what they do not."""
 
+import gc
+import weakref
 from collections import namedtuple
 
 import numpy as np
@@ -99,7 +101,7 @@ def test_eval_runs_in_the_session_around_it() -> None:
 
 def test_an_index_out_of_range_ends_the_run_at_the_line_that_indexes() -> None:
     table, ids = fc.constant([1.0, 2.0]), fc.placeholder(fc.i64, [None])
-    with fc.Session() as session, pytest.raises(RunError, match="ids indexes table: 2 of 2"):
+    with fc.Session() as session, pytest.raises(RunError, match="index 2 is out of range for size 2: ids indexes table"):
         session.run(fc.take(table, ids), {ids: [0, 2]})
 
 
@@ -111,3 +113,15 @@ def test_control_dependencies_run_what_they_name() -> None:
         session.run(fc.global_variables_initializer())
         assert session.run(result) == 7
         assert session.run(n) == 1
+
+
+def test_sessions_are_collected_together_with_the_code_they_run() -> None:
+    kept: list[weakref.ref[fc.Session]] = []
+    for n in range(8):
+        session = fc.Session()
+        assert session.run(fc.constant(n) + 1) == n + 1
+        session.itself = session  # type: ignore[attr-defined]
+        kept.append(weakref.ref(session))
+    del session
+    gc.collect()
+    assert [ref() for ref in kept] == [None] * 8
