@@ -119,19 +119,19 @@ def _told(kind: str, message: str, span: Span | None) -> list[str]:
 
 def _excerpt(span: Span) -> list[str]:
     """The first line of `span` and the marks under it; nothing where the text of the line is not known."""
-    number, column = span.source.line_of(span.begin)
-    begin, end = span.source.line_span(number)
-    line = span.source.text[begin:end]
+    source = span.source
+    begin, end = source.line_span(span.line)
+    place = min(span.begin, end)
+    left = max(begin, place - 2 * WIDTH)  # a line may be as long as a file: only what can be shown is looked at
+    line = source.text[left : min(end, place + 2 * WIDTH)]
     if not line.strip():
         return []
-    first = min(column - 1, len(line))
-    last = max(min(span.end - begin, len(line)), first + 1)
-    indented = min(len(line) - len(line.lstrip()), first)
-    left = max(indented, first - 2 * WIDTH)  # a line may be as long as a file: only what can be shown is looked at
-    cells = _cells(line[left : first + 2 * WIDTH])
-    first, last = first - left, last - left
+    indented = min(len(line) - len(line.lstrip()), place - left) if left == begin else 0
+    cells = _cells(line[indented:])
+    first = place - left - indented
+    last = max(min(span.end, end) - left - indented, first + 1)
     before, after = _window([width for _, width in cells], first, last)
-    dots = "..." if before or left > indented else ""
+    dots = "..." if before or left > begin else ""
     shown = "".join(text for text, _ in cells[before:after]).rstrip()
     marked = sum(width for _, width in cells[first : min(last, after)]) or 1
     blank = len(dots) + sum(width for _, width in cells[before:first])

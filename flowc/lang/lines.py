@@ -122,6 +122,8 @@ class _Lines:
         if not self.open:
             return
         start = len(self.out) if self.attributed is None else self.attributed
+        if self.open[-1].token in self.out[start:]:  # it opens in an attribute
+            start = len(self.out)
         attributes = [token for token in self.out[start:] if token.kind != NEWLINE]
         del self.out[start:]
         for opened in reversed(self.open):

@@ -21,6 +21,7 @@ from flowc.lang.tables import tables
 from flowc.source import Source, Span
 
 MAX_DEPTH = 200  # of the tree
+MAX_STACK = 10 * MAX_DEPTH  # of the parser: what is read by no more than 10 states a level is deeper
 BODIED = ("fn", "graph", "test")
 
 
@@ -55,9 +56,10 @@ def decoded(data: bytes, name: str, path: Path | None = None) -> Source:
 
 @dataclass(frozen=True)
 class _Place:
-    """The parser before a statement, which begins at token number `at`."""
+    """The parser before a statement, which begins at token number `at`, behind its attributes at `begun`."""
 
     at: int
+    begun: int
     stacks: tuple[list[int], list[Any], list[int], list[int]]
 
 
@@ -88,7 +90,7 @@ class _Parser:
                 self._refuse(at)
                 at = self._recover(places[-1], at, stop)
                 if len(places) == 1:
-                    at = self._next_definition(places[0].at, at)
+                    at = self._next_definition(places[0].begun, at)
                 places[-1] = self._place(at)
                 continue
             at += 1
@@ -96,12 +98,12 @@ class _Parser:
                 places.append(self._place(at))
             elif token.kind == "RBRACE":
                 places.pop()
-            elif token.kind == NEWLINE and self._after_attributes(places[-1].at) <= at - 1:
+            elif token.kind == NEWLINE and places[-1].begun < at:
                 places[-1] = self._place(at)
         return self._finish(start, stop)
 
     def _place(self, at: int) -> _Place:
-        return _Place(at, (self.states[:], self.values[:], self.begins[:], self.depths[:]))
+        return _Place(at, self._after_attributes(at), (self.states[:], self.values[:], self.begins[:], self.depths[:]))
 
     def _feed(self, token: Token) -> bool:
         """Whether the token goes on what is read; what it ends is built."""
@@ -110,6 +112,8 @@ class _Parser:
             if action is None:
                 return False
             if action > 0:
+                if len(self.states) > MAX_STACK:
+                    raise self._too_deep(token.begin, token.end)
                 self.states.append(action - 1)
                 self.values.append(token)
                 self.begins.append(token.begin)
@@ -129,12 +133,15 @@ class _Parser:
             value = self.builder.build(rule.builds, children, begin, max(begin, self.end))
             depth = max(self.depths[at:], default=0) + isinstance(value, ast.Node)
             if depth > MAX_DEPTH:
-                raise self.errors.refuse(f"this is nested more than {MAX_DEPTH} deep", begin, self.end, "bind its parts to names")
+                raise self._too_deep(begin, self.end)
         del self.values[at:], self.begins[at:], self.depths[at:], self.states[at + 1 :]
         self.states.append(self.tables.states[self.states[-1]][rule.origin] - 1)
         self.values.append(value)
         self.begins.append(begin)
         self.depths.append(depth)
+
+    def _too_deep(self, begin: int, end: int) -> Hopeless:
+        return self.errors.refuse(f"this is nested more than {MAX_DEPTH} deep", begin, end, "bind its parts to names")
 
     def _finish(self, start: str, stop: int) -> Any:
         end = len(self.errors.source.text.rstrip())
@@ -157,19 +164,19 @@ class _Parser:
     def _recover(self, place: _Place, wrong: int, stop: int) -> int:
         """Goes back to `place` and on behind the statement there; the blocks it skips are read for their errors."""
         self.builder.forget()
-        at, blocks = self._skip(place.at, wrong, stop)
+        at, blocks = self._skip(place, wrong, stop)
         for begin in blocks:
             self._run("block", begin, self.partner[begin] + 1)
         self.states, self.values, self.begins, self.depths = (*map(list, place.stacks),)
         return max(at, wrong + (at == place.at))
 
-    def _skip(self, at: int, wrong: int, stop: int) -> tuple[int, list[int]]:
-        """The first token behind the statement at token number `at`, and where its blocks begin from `wrong` on."""
+    def _skip(self, place: _Place, wrong: int, stop: int) -> tuple[int, list[int]]:
+        """The first token behind the statement at `place`, and where its blocks begin from `wrong` on."""
         blocks: list[int] = []
-        begun = self._after_attributes(at)
+        at = place.at
         while at < stop:
             kind = self.tokens[at].kind
-            if kind == NEWLINE and at >= begun:
+            if kind == NEWLINE and at >= place.begun:
                 return at + 1, blocks
             if kind == "RBRACE":
                 return at, blocks
@@ -181,15 +188,15 @@ class _Parser:
         return at, blocks
 
     def _next_definition(self, wrong: int, at: int) -> int:
-        """Token number `at` of a file, behind what `wrong` began and could not be read; lines that are no definitions are passed.
+        """Where to read on behind what began at `wrong` and ended before `at`: lines that are no definitions are passed.
 
-        They are the body of a definition whose head is wrong, or they say what the first of them says.
+        They are the body of a definition whose head is wrong, or wrong as the first of them is.
         """
-        first = self.tokens[self._after_attributes(wrong)] if self._after_attributes(wrong) < len(self.tokens) else None
-        if first is not None and first.text in DEFINITIONS and (first.text not in BODIED or self.tokens[at - 2].kind == "RBRACE"):
+        first = self.tokens[wrong].text if wrong < len(self.tokens) else ""
+        if first in DEFINITIONS and (first not in BODIED or self.tokens[at - 2].kind == "RBRACE"):
             return at
         while at < len(self.tokens) and self.tokens[at].text not in DEFINITIONS and self.tokens[at].text != "@":
-            at, _ = self._skip(at, at, len(self.tokens))
+            at, _ = self._skip(self._place(at), at, len(self.tokens))
         return at
 
     def _after_attributes(self, at: int) -> int:
