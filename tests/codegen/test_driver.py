@@ -56,7 +56,8 @@ graph choose(c: bool, x: f32[8]) -> (y: f32[8], z: f32[8]) {
 }
 """
 FOUND = """graph picked(x: f32[N]) -> (y: f32[?..N], n: i64) {
-  y = x[nonzero(x)] * 2.0
+  ids = nonzero(x)
+  y = x[ids] * 2.0
   n = size(y, 0)
 }
 graph above(x: f32[N], n: i64) -> (total: f32) {
