@@ -18,7 +18,7 @@ from flowc.source import Source
 from flowc.target import Target, host
 from flowc.transforms.fuse import fuse
 from flowc.transforms.place import place
-from flowc.transforms.plan import is_graph, plan
+from flowc.transforms.plan import plan
 from flowc.transforms.schedule import schedule
 from flowc.transforms.simplify import simplify
 from flowc.transforms.specialise import specialise
@@ -137,7 +137,7 @@ def check_memory(module: Module, limit: int | None) -> None:
     if limit is None:
         return
     for fn in module.funcs:
-        if not is_graph(fn):
+        if fn.level != "plan":
             continue
         peak = fn.body.params[-1].type.shape[0]
         most = upper(peak)
