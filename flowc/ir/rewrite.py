@@ -183,6 +183,16 @@ def block_key(block: Block, outer: dict[Value, Any]) -> Any:
     return (*parts, tuple(names.get(r, r) for r in block.results))
 
 
+def standing_for(values: Iterable[Value]) -> dict[Value, Any]:
+    """What values from outside count as in the key of a block: their position and type."""
+    names: dict[Value, Any] = {}
+    index = renamed(lambda v: names.get(v, v))
+    for n, v in enumerate(values):
+        type = retyped(v.type, index)
+        names[v] = ("input", n, type) if type.below is None else _place(n, type)
+    return names
+
+
 @cache
 def _place(position: int, type: Type) -> Value:
     """The value that stands for a region parameter in keys; only its position and type count."""

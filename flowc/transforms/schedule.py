@@ -8,7 +8,7 @@ from typing import Any
 
 from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, body, close, indices, renamed, retyped, walk
 from flowc.ir.dims import Dim, Floor, Polynomial, at_least, at_most, ceil, dim, least, linear, product, substitute
-from flowc.ir.rewrite import Rewriter, Rules, block_key, key, rewrite
+from flowc.ir.rewrite import Rewriter, Rules, block_key, key, rewrite, standing_for
 from flowc.ir.types import Type, below
 from flowc.ops.define import substituted
 from flowc.ops.elementwise import Elementwise
@@ -61,7 +61,7 @@ class _Scheduler:
 
     def call(self, op: Kernel, known: dict[Value, Value]) -> Call:
         inputs = taken(op.body)
-        same = block_key(op.body, {v: ("input", n, v.type) for n, v in enumerate(inputs)})
+        same = block_key(op.body, standing_for(inputs))
         if same not in self.named:
             self.named[same] = name = f"{op.hint or 'kernel'}_{len(self.kernels)}"
             self.kernels[name] = nest(op, name, self.target)
@@ -137,7 +137,7 @@ class Tiling:
     def height(self, most: int) -> int:
         """Rows of a tile: at most `most`, and as equal as a known count allows."""
         m = self.rows.type.below if self.rows else 1
-        return -(-m // -(-m // most)) if isinstance(m, int) else most
+        return -(-m // -(-m // most)) if isinstance(m, int) and m else most
 
 
 def tiling(kernel: Kernel, target: Target) -> Tiling | None:
@@ -158,7 +158,7 @@ def tiling(kernel: Kernel, target: Target) -> Tiling | None:
 
 def lane_step(read: Read, axis: Value, width: int) -> Dim | None:
     """How far the read moves from one lane to the next when `axis` is split into `width` lanes."""
-    lane, panel = Value(below(width), None, "c"), Value(below(ceil(axis.type.below or 1, width)), None, "panel")
+    lane, panel = Value(below(width), None, "c"), Value(below(ceil(axis.type.below or 0, width)), None, "panel")
     split = substitute(flattened(read.at, read.tensor.type.shape), {axis: dim(panel) * width + dim(lane)})
     return linear(split, lane)
 
@@ -208,7 +208,7 @@ def staging(target: Target) -> Callable[[Kernel], Value | None]:
                     continue  # an index that is itself computed is none of a copy
                 outer = tuple(dict.fromkeys(p for p in (*op.body.params, *axes[:-1]) if p in used and p is not axes[-1]))
                 columns = target.tile_columns(y.result.type.dtype.bits)
-                wide = not at_most(axes[-1].type.below or 1, columns)
+                wide = not at_most(axes[-1].type.below or 0, columns)
                 if target.packs and wide and block is op.body and step(y, dot.body.params[-1]) != columns:
                     return over_panels(op, y, outer, dot.body.params, axes[-1], columns)
                 if stride != 1:
@@ -221,7 +221,7 @@ def staging(target: Target) -> Callable[[Kernel], Value | None]:
 
 def over_panels(op: Kernel, y: Read, outer: tuple[Value, ...], ks: tuple[Value, ...], column: Value, width: int) -> Value:
     """The kernel with `y` read from a copy in panels of `width` columns."""
-    wide = column.type.below or 1
+    wide = column.type.below or 0
     panel = Value(below(ceil(wide, width)), None, "panel")
     lane = Value(below(least(width, wide - dim(panel) * width)), None, "c")
     at, inside = (tuple(substitute(d, {column: dim(panel) * width + dim(lane)}) for d in ds) for ds in (y.at, y.inside))
@@ -243,7 +243,7 @@ def phased(pair: tuple[Read, Read], axes: list[Value]) -> tuple[Value, int] | No
 
 def over_phases(op: Kernel, axis: Value, by: int) -> Value:
     """The kernel over (axis // by, axis % by), in which its reads are affine; then the axis joined, a view where `by` divides it."""
-    whole, phase = Value(below(ceil(axis.type.below or 1, by)), None, axis.hint), Value(below(by), None, "r")
+    whole, phase = Value(below(ceil(axis.type.below or 0, by)), None, axis.hint), Value(below(by), None, "r")
     params = tuple(q for p in op.body.params for q in ((whole, phase) if p is axis else (p,)))
     element = substituted(op.body.results[0], {axis: dim(whole) * by + dim(phase)})
     made = Kernel(body(params, (element,), (), op.body.captured), **op.common).result
@@ -349,7 +349,7 @@ class Nest:
     def band(self, kernel: Kernel) -> list[Op]:
         """Stages with contractions: six outer indices at a time, so that each stage is a register tile."""
         *outer, last = kernel.body.params
-        extent = last.type.below or 1
+        extent = last.type.below or 0
         band, row = Value(below(ceil(extent, self.target.rows)), None, "band"), Value(below(self.target.rows), None, "r")
         self.place[last], self.row = dim(band) * self.target.rows + dim(row), (row,)
         ops = self.block(kernel.body) + self.stored(kernel.body.results[0], kernel.body.params)
@@ -393,8 +393,8 @@ class Nest:
 
     def contraction(self, kernel: Kernel, tiles: Tiling) -> list[Op]:
         """Tiles of rows by columns, panel by panel, all shared by the tasks."""
-        m: Dim = (tiles.rows.type.below if tiles.rows else 1) or 1
-        n: Dim = tiles.columns.type.below or 1
+        m: Dim = (tiles.rows.type.below or 0) if tiles.rows else 1
+        n: Dim = tiles.columns.type.below or 0
         high = tiles.height(self.target.rows)
         wide = self.target.tile_columns(tiles.bits)
         panel, band = Value(below(ceil(n, wide)), None, "panel"), Value(below(ceil(m, high)), None, "band")
