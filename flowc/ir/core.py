@@ -360,7 +360,7 @@ def close(params: tuple[Value, ...], results: tuple[Value, ...], roots: Sequence
     inside: dict[Value, bool] = dict.fromkeys(params, True)
     by_index = bool(params) and all(p.type.below is not None for p in params)
     ops: list[Op] = []
-    for value in needed((*results, *roots), inside, NO_VALUES.union(params) if by_index else None):
+    for value in needed((*checks_of_sizes(roots), *results, *roots), inside, NO_VALUES.union(params) if by_index else None):
         op = value.op
         within = op is not None and (
             not op.free.isdisjoint(params) if by_index else op.fails or op.token is not None or any(inside[v] for v in op.uses)
@@ -375,11 +375,17 @@ def body(params: tuple[Value, ...], results: tuple[Value, ...], roots: Sequence[
     """The block of everything `results` and `roots` reach short of `given`, constants included."""
     known = dict.fromkeys((*params, *given), True)
     ops: list[Op] = []
-    for value in needed((*results, *roots), known):
+    for value in needed((*checks_of_sizes(roots), *results, *roots), known):
         known[value] = True
         if value.op is not None and value is value.op.values[0]:
             ops.append(value.op)
     return Block(params, tuple(ops), results)
+
+
+def checks_of_sizes(roots: Iterable[Value]) -> tuple[Value, ...]:
+    """The roots that check what is known of sizes only during the run: they precede all that assumes it."""
+    ops = ((root, root.op) for root in roots if root.op is not None)
+    return tuple(root for root, op in ops if op.fails and op.uses and not op.operands and not op.regions)
 
 
 def func(
