@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import dis
 import sys
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from types import CodeType, FrameType
 
 from flowc.source import PACKAGE, Span
@@ -72,12 +74,13 @@ def _target(code: CodeType, offset: int) -> Target | None:
     """
     place = height = 1
     direct = True
-    following = [i for i in _instructions(code) if i.offset > offset and i.opname not in SILENT]
-    for n, at in enumerate(following):
+    instructions, offsets = _instructions(code)
+    for n in range(bisect_right(offsets, offset), len(instructions)):
+        at = instructions[n]
         if at.opname == "SWAP":
             place = {height: height - (at.arg or 0) + 1, height - (at.arg or 0) + 1: height}.get(place, place)
             continue
-        names = _stored(following, n) if place == height else _name(at)[1:] if place == height - 1 else ()
+        names = _stored(instructions, n) if place == height else _name(at)[1:] if place == height - 1 else ()
         if names:
             return Target(names, (code, at.offset), direct)
         if place == height and at.opname.startswith("RETURN"):
@@ -93,17 +96,19 @@ def _target(code: CodeType, offset: int) -> Target | None:
 
 
 @lru_cache(maxsize=64)
-def _instructions(code: CodeType) -> tuple[dis.Instruction, ...]:
-    return tuple(dis.get_instructions(code))
+def _instructions(code: CodeType) -> tuple[tuple[dis.Instruction, ...], tuple[int, ...]]:
+    """The instructions that do something, and their offsets."""
+    found = tuple(i for i in dis.get_instructions(code) if i.opname not in SILENT)
+    return found, tuple(i.offset for i in found)
 
 
-def _stored(following: list[dis.Instruction], n: int) -> tuple[str, ...]:
+def _stored(instructions: tuple[dis.Instruction, ...], n: int) -> tuple[str, ...]:
     """The variables stored to at instruction `n`: one, or those that a tuple is unpacked to."""
-    at = following[n]
+    at = instructions[n]
     if at.opname != "UNPACK_SEQUENCE":
         return _name(at)[:1]
     names: list[str] = []
-    for instruction in following[n + 1 :]:
+    for instruction in islice(instructions, n + 1, n + 1 + (at.arg or 0)):
         names += _name(instruction)
         if not _name(instruction) or len(names) >= (at.arg or 0):
             break
