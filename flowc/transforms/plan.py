@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from flowc.errors import CompileError, Diagnostic
 from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, indices, renamed, walk
 from flowc.ir.dims import Dim, Size, at_most, ceil, dim, product
 from flowc.ir.printer import sizes
@@ -64,6 +65,7 @@ class _Planner:
         self.wanted: dict[Value, None] = {}  # buffers in the arena
         self.scope = _Scope()
         self.states: dict[str, Value] = {}
+        self.roots = set(fn.body.roots)
         self.early = dict.fromkeys(op for op in fn.body.ops if known_at_entry(op))
 
     def planned(self) -> Func:
@@ -194,6 +196,8 @@ class _Planner:
                 self.ops.append(made)
             case StateRead(symbol):
                 self.place[op.result] = self.states[symbol]
+            case StateWrite(symbol) if op.token not in self.roots:
+                raise CompileError([Diagnostic(f"{symbol} is written in a loop or a branch", op.location)])
             case StateWrite():
                 pass
             case Loop():

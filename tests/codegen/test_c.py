@@ -11,9 +11,13 @@ import pytest
 
 import flowc_runtime
 from flowc.codegen.artifact import compiled, write
+from flowc.codegen.header import parameters
+from flowc.codegen.signature import Port, Signature
 from flowc.codegen.symbols import undefined_symbols
 from flowc.errors import UsageError
 from flowc.ir.core import Module
+from flowc.ir.dims import Size, dim
+from flowc.ir.types import DType
 from flowc.target import host, named
 from tests.codegen.program import planned
 
@@ -144,8 +148,8 @@ def test_two_models_in_one_program_run_with_and_without_a_pool(folder: Path, suf
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_header_stands_alone_in_c_and_in_cpp(folder: Path) -> None:
-    for name in ("dense", "counter"):
-        (folder / f"{name}.h").write_text(compiled(module(folder, name), host()).header)
+    for name, place in (("dense", "inside"), ("dense", "separate"), ("counter", "inside")):
+        (folder / f"{name}.h").write_text(compiled(module(folder, name), host(), place).header)
         for language, compiler in (("c", ["gcc", "-std=c99"]), ("c++", ["g++", "-std=c++98"]), ("c++", ["g++", "-std=c++20"])):
             built(folder, *compiler, *STRICT, "-Wno-long-long", "-fsyntax-only", "-x", language, f"{name}.h")
 
@@ -177,6 +181,26 @@ def test_header_declares_the_interface(folder: Path) -> None:
         "#endif\n"
         "#endif\n"
     )
+
+
+def test_names_that_c_cannot_have_are_changed() -> None:
+    signature = Signature(
+        "f",
+        "m_f",
+        (Size("int", 0, 9), Size("état")),
+        (Port("state", DType.f32, ()), Port("int", DType.f16, (dim(Size("int", 0, 9)),)), Port("a.b/c", DType.bool, (3,))),
+        (Port("int", DType.i64, ()),),
+    )
+    assert parameters(signature) == [
+        "int64_t int_2",
+        "int64_t _tat",
+        "float state_2",
+        "const uint16_t *int_3",
+        "const uint8_t *a_b_c",
+        "int64_t *int_4",
+        "void *workspace",
+        "const flow_context *context",
+    ]
 
 
 @pytest.mark.parametrize("triple", TARGETS)

@@ -11,11 +11,12 @@ from hypothesis import given, settings, strategies as st
 from flowc.errors import CompileError
 from flowc.ir.core import Func, State, Value
 from flowc.ir.dims import Dim, Size, dim, evaluate
-from flowc.ir.parser import parse_func
+from flowc.ir.parser import parse_func, parse_module
 from flowc.ir.types import DType, Type
 from flowc.ops.catalog import catalog
 from flowc.transforms.commit import state_offsets
 from flowc.transforms.memory import Lifetime, offsets, own_elements
+from flowc.transforms.plan import plan
 
 N, M = Size("N"), Size("M", 0, 100)
 SIZES: list[Dim] = [0, 64, 128, 640, dim(N) * 64, dim(N) * 192, dim(N) * dim(M) * 64 + 64, ((dim(N) * 4 + 63) // 64) * 64]
@@ -140,6 +141,24 @@ def test_element_written_in_several_rounds_replaces_nothing() -> None:
 def test_elements_of_another_width_may_not_be_replaced() -> None:
     wide = ELEMENT.replace("%2 = add %0, %1 : f32", "%a = add %0, %1 : f32\n      %2 = cast %a dtype=f64 : f64")
     assert own_elements(kernel(wide, "%x: &f32[8, 4], %b: &f32[4], %out: &f64[8, 4]")) == {2: frozenset()}
+
+
+def test_write_to_state_in_a_branch_is_refused() -> None:
+    catalog()
+    text = """module @m
+state @w: f32
+func @f(%c: bool, %x: f32) level="loops" {
+  cond %c () {
+    write_state @w, %x
+  } () {
+  }
+}
+"""
+    with pytest.raises(CompileError) as refused:
+        plan(parse_module(text, "m.fir"))
+    assert str(refused.value) == (
+        "m.fir:5:5: error: w is written in a loop or a branch\n    write_state @w, %x\n    ^~~~~~~~~~~~~~~~~~"
+    )
 
 
 def test_states_lie_at_multiples_of_64_bytes() -> None:
