@@ -10,7 +10,7 @@ from flowc.ir.dims import Dim, at_least, at_most, most, substitute
 from flowc.ops.loops import Alloc, For
 from flowc.ops.tensor import Constant
 
-GRAIN = 200_000  # element operations below which a launch stays on the calling thread; a product of 48 by 48 matrices has 330,000
+GRAIN = 200_000  # element operations below which a launch stays on the calling thread; a product of 48 by 48 matrices has 300,000
 
 
 @dataclass(frozen=True)
