@@ -31,6 +31,7 @@ def find(name: str) -> Any:
     if name in NAMES:
         module, _, attribute = NAMES[name].partition(".")
         return getattr(import_module(f"flowc.graph.{module}"), attribute or name)
+    from flowc.errors import did_you_mean
     from flowc.graph.built_ins import functions
     from flowc.graph.types import ELEMENT_TYPES, SPELLINGS
 
@@ -39,7 +40,8 @@ def find(name: str) -> Any:
             return table[name]
     if name in LATER:
         raise AttributeError(f"flowc.{name} is not there yet")
-    raise AttributeError(f"module 'flowc' has no attribute '{name}'")
+    near = did_you_mean(name, names())
+    raise AttributeError(f"flowc has no {name}" + f": {near}" * bool(near))
 
 
 def names() -> list[str]:

@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any, cast, overload
 
 import numpy as np
@@ -21,6 +22,7 @@ from flowc.graph.tensor import Tensor
 from flowc.graph.text import flow_text
 from flowc.graph.types import ELEMENT_TYPES, ElementType, TensorType
 from flowc.ir.core import Func, Module
+from flowc.ir.printer import print_func
 from flowc.ops.tensor import assumed_equal
 from flowc.source import Source, Span, python_location
 from flowc_runtime.convert import given_type
@@ -90,6 +92,10 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<function {self.name}{self.signature}>"
+
+    def _repr_html_(self) -> str:
+        """The IR where there is one yet."""
+        return f"<pre>{escape(print_func(self.func) if self._traced else repr(self))}</pre>"
 
     def _bound(self, positional: tuple[Any, ...], keyword: Mapping[str, Any]) -> dict[str, Any]:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from html import escape
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from flowc.graph.variables import Variable
 
 Made = Value | Dim | tuple[Value, ...]
+SHOWN = 50  # operations in a table
 NAME = re.compile(r"[A-Za-z0-9_.][\w./-]*")
 
 
@@ -84,6 +86,17 @@ class Graph:
         self._scopes: dict[str, None] = {}
         self._next: dict[str, int] = {}
         self._namers: dict[tuple[CodeType, int], Namer] = {}
+
+    def __repr__(self) -> str:
+        return f"<Graph of {len(self.operations)} operations and {len(self.variables)} variables>"
+
+    def _repr_html_(self) -> str:
+        """A table of the first operations."""
+        cells = [(o.name, o.type, ", ".join(str(x.value.type) for x in o.outputs)) for o in self.operations[:SHOWN]]
+        rows = ["".join(f"<td>{escape(text)}</td>" for text in row) for row in cells]
+        rows += [f'<td colspan="3">and {len(self.operations) - SHOWN} more</td>'] * (len(self.operations) > SHOWN)
+        head = "<tr><th>operation</th><th>type</th><th>results</th></tr>"
+        return f"<table>{head}{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
     @contextmanager
     def as_default(self) -> Generator[Graph]:

@@ -139,6 +139,32 @@ CASES = {
         "    s.run(z, {x: [1.0, 2.0], y: [1.0, 2.0, 3.0]})",
         "model.py:5:5: error: x_0 equals y_0: 2 and 3\n    z = x + y\n        ^~~~~",
     ),
+    "an identity that is fed": (
+        "x = fc.placeholder(fc.f32)\ny = fc.identity(x)\nfc.Session().run(y + 1.0, {y: 2.0})",
+        "model.py:5:1: error: Identity:0 cannot be fed: it is another tensor under a name of its own\n"
+        "    fc.Session().run(y + 1.0, {y: 2.0})\n"
+        "    ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~\n"
+        "model.py:4:5: note: x is f32\n"
+        "    y = fc.identity(x)\n"
+        "        ^~~~~~~~~~~~~~\n"
+        "help: feed that other tensor",
+    ),
+    "a variable inside a function": (
+        "@fc.function\ndef f(x: fc.f32):\n    return x + fc.Variable(1.0)\nf(2.0)",
+        "model.py:6:1: error: f makes variables, and functions with state are not there yet\n"
+        "    f(2.0)\n"
+        "    ^~~~~~\n"
+        "model.py:4:1: note: f is defined here\n"
+        "    def f(x: fc.f32):\n"
+        "    ^~~~~~~~~~~~~~~~~\n"
+        "help: pass the values and return them",
+    ),
+    "a variable of unknown size": (
+        "x = fc.placeholder(fc.f32, ['N'])\nw = fc.Variable(x)",
+        "model.py:4:5: error: a variable has sizes that are numbers, and its first value is f32[N]\n"
+        "    w = fc.Variable(x)\n"
+        "        ^~~~~~~~~~~~~~",
+    ),
     "a variable without a value": (
         "w = fc.Variable(np.ones(3, np.float32))\nwith fc.Session() as s:\n    s.run(w * 2.0)",
         "model.py:5:5: error: w has no value yet\n"

@@ -171,3 +171,34 @@ def text(result: fc.Tensor, *feeds: fc.Tensor) -> str:
 )
 def test_mistake_in_a_graph_is_told(program: str, says: str, refusal: Callable[[str], str]) -> None:
     assert refusal(program) == says
+
+
+def test_shapes_and_graphs_print_short() -> None:
+    x = fc.placeholder(fc.f32, ["N", 4])
+    assert repr(fc.concat([x, x]).shape) == "(2*N, 4)"
+    assert repr(fc.get_default_graph()) == "<Graph of 2 operations and 0 variables>"
+    assert fc.get_default_graph()._repr_html_() == (
+        "<table><tr><th>operation</th><th>type</th><th>results</th></tr>"
+        "<tr><td>Placeholder</td><td>Placeholder</td><td>f32[N, 4]</td></tr>"
+        "<tr><td>Concat</td><td>Concat</td><td>f32[2*N, 4]</td></tr></table>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("relux", 'flowc has no relux: did you mean "relu"?'),
+        ("gradients", "flowc.gradients is not there yet"),
+        ("qqqq", "flowc has no qqqq"),
+    ],
+)
+def test_a_name_that_stands_for_nothing_is_told(name: str, says: str) -> None:
+    with pytest.raises(AttributeError) as unknown:
+        getattr(fc, name)
+    assert str(unknown.value) == says
+
+
+def test_every_public_name_stands_for_something() -> None:
+    from flowc.graph import find, names
+
+    assert all(find(name) is not None for name in names())
