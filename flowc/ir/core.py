@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Self, dataclass_transform, get_type_hints
 
-from flowc.ir.dims import Dim, Polynomial, atoms, dim, substitute
+from flowc.ir.dims import Dim, Polynomial, Size, atoms, dim, substitute
 from flowc.ir.types import TOKEN, Type
 from flowc.source import Span
 
@@ -79,6 +79,25 @@ class Func:
     outputs: tuple[str, ...] = ()
     level: str = "graph"
     location: Span | None = None
+
+    @cached_property
+    def sizes(self) -> tuple[Size, ...]:
+        """The named sizes it speaks of, in order of first appearance."""
+        found: dict[Size, None] = {}
+
+        def see(dims: Iterable[Dim]) -> None:
+            for d in dims:
+                if isinstance(d, Polynomial):
+                    found.update(dict.fromkeys(a for a in atoms(d) if isinstance(a, Size)))
+
+        for p in self.body.params:
+            see(_dims_of(p.type))
+        for op in walk(self.body):
+            for v in (*op.results, *(p for r in op.regions for p in r.params)):
+                see(_dims_of(v.type))
+            for dims in op.of_kind("dims").values():
+                see(dims)
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -168,6 +187,7 @@ class Op:
     optional: ClassVar[frozenset[str]] = frozenset()  # fields with a default, left out of the text where equal to it
     form: ClassVar[dict[str, str]]  # field name -> operand | group | dims | symbol | region | type | types | attribute
     defaults: ClassVar[dict[str, Any]]
+    region_fields: ClassVar[tuple[str, ...]] = ()
     results: tuple[Value, ...] = field(init=False, repr=False, kw_only=True)
     token: Value | None = field(init=False, repr=False, kw_only=True)
     free: frozenset[Value] = field(init=False, repr=False, kw_only=True)  # loop indices it depends on
@@ -196,6 +216,7 @@ class Op:
         cls.form = kind | ({"type": "type"} if "type" in kind else {})  # the type stands last
         cls.defaults = {f.name: f.default for f in own if f.default is not dataclasses.MISSING}
         cls.optional = frozenset(cls.defaults)
+        cls.region_fields = tuple(n for n, k in kind.items() if k == "region")
 
     def __post_init__(self) -> None:
         around = _SCOPE.get()
@@ -253,7 +274,7 @@ class Op:
 
     @property
     def regions(self) -> tuple[Block, ...]:
-        return tuple(getattr(self, n) for n, k in self.form.items() if k == "region")
+        return tuple(getattr(self, n) for n in self.region_fields)
 
     @cached_property
     def uses(self) -> tuple[Value, ...]:
@@ -349,18 +370,18 @@ def walk(block: Block) -> Iterator[Op]:
         stack.extend(iter(region.ops) for region in reversed(op.regions))
 
 
-def close(params: tuple[Value, ...], results: tuple[Value, ...], roots: Sequence[Value] = ()) -> Block:
+def close(params: tuple[Value, ...], results: tuple[Value, ...], roots: Sequence[Value] = (), given: Iterable[Value] = ()) -> Block:
     """The block over `params` that computes `results` and has the effects `roots`, from floating pure ops.
 
     An op goes into the innermost block whose parameter it depends on, so what a
     loop does not change is hoisted out of it by construction; what can fail stays.
-    Ops know the indices they depend on, so a kernel is closed without a look at
-    the graph.
+    What is `given` is outside, with all it depends on.  Ops know the indices they
+    depend on, so a kernel is closed without a look at the graph.
     """
-    inside: dict[Value, bool] = dict.fromkeys(params, True)
+    inside: dict[Value, bool] = dict.fromkeys(given, False) | dict.fromkeys(params, True)
     by_index = bool(params) and all(p.type.below is not None for p in params)
     ops: list[Op] = []
-    for value in needed((*checks_of_sizes(roots), *results, *roots), inside, NO_VALUES.union(params) if by_index else None):
+    for value in needed((*results, *roots), inside, NO_VALUES.union(params) if by_index else None):
         op = value.op
         within = op is not None and (
             not op.free.isdisjoint(params) if by_index else op.fails or op.token is not None or any(inside[v] for v in op.uses)

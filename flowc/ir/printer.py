@@ -10,8 +10,8 @@ from enum import Enum
 from typing import Any, cast
 
 from flowc.ir import VERSION
-from flowc.ir.core import Block, Func, Module, Op, Value, walk
-from flowc.ir.dims import Dim, Polynomial, Size, atoms, show
+from flowc.ir.core import Block, Func, Module, Op, Value
+from flowc.ir.dims import Dim, Size, show
 from flowc.ir.types import Type
 
 INDENT = "  "
@@ -36,26 +36,9 @@ def print_func(func: Func, anonymous: bool = False, locations: bool = False) -> 
     return "\n".join([head + f' level="{func.level}"' * (func.level != "graph") + " {", *lines, "}"]) + "\n"
 
 
-def sizes(func: Func) -> list[Size]:
+def sizes(func: Func) -> tuple[Size, ...]:
     """The named sizes a function speaks of, in order of first appearance."""
-    found: dict[Size, None] = {}
-
-    def see(dims: tuple[Dim, ...]) -> None:
-        for d in dims:
-            if isinstance(d, Polynomial):
-                found.update(dict.fromkeys(a for a in atoms(d) if isinstance(a, Size)))
-
-    def see_type(t: Type) -> None:
-        see(t.shape if t.below is None else (t.below,))
-
-    for p in func.body.params:
-        see_type(p.type)
-    for op in walk(func.body):
-        for v in (*op.results, *(p for r in op.regions for p in r.params)):
-            see_type(v.type)
-        for dims in op.of_kind("dims").values():
-            see(dims)
-    return list(found)
+    return func.sizes
 
 
 class _Names:

@@ -105,8 +105,9 @@ class Rewriter:
 
     def block(self, old: Block) -> Block:
         params = self.params(old)
+        given = [self.done[v] for v in old.captured]
         roots = tuple(self.settled(r) for r in old.roots)
-        return close(params, tuple(self.settled(r) for r in old.results), roots)
+        return close(params, tuple(self.settled(r) for r in old.results), roots, given)
 
     def isolated(self, old: Block) -> Block:
         params = self.params(old)

@@ -13,7 +13,7 @@ from typing import TypeGuard
 
 from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, needed, renamed, retyped, scope
 from flowc.ir.dims import Dim, Polynomial, at_most, atoms, dim, most, product
-from flowc.ir.rewrite import Rewriter, Rules
+from flowc.ir.rewrite import Found, Rewriter, Rules
 from flowc.ir.types import below
 from flowc.ops.define import guarded
 from flowc.ops.elementwise import Elementwise
@@ -21,6 +21,7 @@ from flowc.ops.kernel import PAIRS, Build, Kernel, Reduce, axes
 from flowc.ops.tensor import Constant, Read, Tensor
 from flowc.transforms.laws import LAWS
 
+SIMPLER = Rules(LAWS)
 MOST_MEMBERS = 256  # of one kernel: what LLVM compiles in a tenth of a second
 MOST_ACCESSES = 64  # ways one value is read in a kernel, each of which is code
 ROW_BYTES = 65_536  # of a local buffer: what any thread's stack holds
@@ -209,8 +210,10 @@ def reads(value: Value, inside: frozenset[Value]) -> list[tuple[Read, frozenset[
         seen.add(v)
         if isinstance(v.op, Read):
             found.append((v.op, around))
-        todo += [(u, around) for u in (indices(v.op.at + v.op.inside) if isinstance(v.op, Read) else v.op.uses)]
+        todo += [(u, around) for u in (() if isinstance(v.op, Read) else v.op.operands)]
+        todo += [(u, around) for dims in v.op.of_kind("dims").values() for u in indices(dims)]
         for region in v.op.regions:
+            todo += [(u, around) for p in region.params for u in indices((p.type.below or 0,))]
             todo += [(r, around | set(region.params)) for r in region.results]
     return found[::-1]
 
@@ -268,7 +271,9 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
     outer = tuple(a for a in stored.values() if a not in inner)
     local: dict[Value, tuple[Value, tuple[int, ...]]] = {}  # a row buffer and the axes it has; with none, it is the element itself
 
-    def inline(op: Read) -> Value | None:
+    def inline(op: Op) -> Found:
+        if not isinstance(op, Read):
+            return SIMPLER(op)
         if op.tensor in local:
             row, own = local[op.tensor]
             return Read(row, tuple(op.at[a] for a in own), op.inside).result if own else guarded(row, op.inside)
@@ -278,7 +283,7 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
     known = {v: v if isinstance(v.op, Constant) else memory.get(v, v) for v in group.reads}
     spoken = [v for a in group.reads for v in (*indices(a.type.shape), *(a.op.uses if a.op is not None else ()))]
     sizes = {v: memory[v] for v in spoken if v.type.below is not None and v in memory}
-    rewriter = Rewriter(Rules((inline, *LAWS)), known | sizes | stored | {a: a for a in stored.values()})
+    rewriter = Rewriter(inline, known | sizes | stored | {a: a for a in stored.values()})
     for row in group.rows[::-1]:
         assert isinstance(row.op, Tensor)
         access = next(iter(group.reads[row]))

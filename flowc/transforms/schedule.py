@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, body, close, indices, renamed, retyped, walk
@@ -90,7 +91,7 @@ def nest(kernel: Kernel, name: str, target: Target) -> Func:
     """The loop nest of `kernel`; parameters are the buffers and sizes it reads, then the buffers it writes."""
     reads = taken(kernel.body)
     sizes = {v: Value(v.type, None, v.hint or f"in{n}") for n, v in enumerate(reads) if v.type.below is not None}
-    rewriter = Rewriter(Rules((scalar_form,)), {v: sizes.get(v, v) for v in reads})
+    rewriter = Rewriter(scalar_forms(), {v: sizes.get(v, v) for v in reads})
     params = rewriter.params(kernel.body)
     given = [sizes.get(v, v) for v in reads]
     built = replace(kernel, body=body(params, tuple(map(rewriter.settled, kernel.body.results)), (), given))
@@ -118,6 +119,12 @@ def buffer_type(type: Type, flat: bool) -> Type:
 def staged(kernel: Kernel) -> bool:
     """Whether the kernel has stages: reductions and row buffers."""
     return not kernel.body.params or any(isinstance(op, Build | Reduce) for op in kernel.body.ops)
+
+
+@cache
+def scalar_forms() -> Rules:
+    """The law below."""
+    return Rules((scalar_form,))
 
 
 def scalar_form(op: Elementwise) -> Value | None:
