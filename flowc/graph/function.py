@@ -53,6 +53,7 @@ class Function:
         self.name = name or _identifier(python.__name__)
         self.location = _definition(python)
         self.signature = inspect.signature(python, eval_str=True)
+        self._positional = tuple(p.name for p in self.signature.parameters.values() if p.kind is not p.KEYWORD_ONLY)
         self._traced: dict[Key, Traced] = {}
         for p in self.signature.parameters.values():
             if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
@@ -98,6 +99,8 @@ class Function:
         return f"<pre>{escape(print_func(self.func) if self._traced else repr(self))}</pre>"
 
     def _bound(self, positional: tuple[Any, ...], keyword: Mapping[str, Any]) -> dict[str, Any]:
+        if len(positional) == len(self._positional) == len(self.signature.parameters):
+            return dict(zip(self._positional, positional, strict=True))
         try:
             bound = self.signature.bind(*positional, **keyword)
         except TypeError as error:
