@@ -19,7 +19,7 @@ from flowc.source import Source
 from flowc.target import host
 
 if TYPE_CHECKING:
-    from flowc.compile import Compiled
+    from flowc.stages import Compiled, Observer
     from flowc.executable import Linked
     from flowc.ir.core import Module
 
@@ -68,8 +68,9 @@ def compile(what: Any, graph: str = "", options: Options | None = None) -> Execu
 class Model:
     """`model.<graph>(...)` runs a graph; `params` and `state` are the arrays it keeps, assignable by name."""
 
-    def __init__(self, program: Source | Module, options: Options | None = None) -> None:
-        self._options = options or Options()
+    def __init__(self, program: Source | Module, options: Options | None = None, observe: Observer | None = None) -> None:
+        """`observe` is told what each stage leaves, where the program is compiled rather than found."""
+        self._options, self._observe = options or Options(), observe
         self._opened: dict[Path, None] = {}
         self._source = program if isinstance(program, Source) else None
         self._module: Module | None = None if isinstance(program, Source) else program
@@ -85,19 +86,21 @@ class Model:
     def module(self) -> Module:
         """The program's IR, at graph level."""
         if self._module is None:
-            from flowc.compile import elaborated
+            from flowc.stages import elaborated
 
             assert self._source is not None
             self._module = elaborated(self._source, self._options, opened=lambda path: self._opened.update({path: None}))
+            if self._observe:
+                self._observe("elaborate", self._module)
         return self._module
 
     @property
     def compiled(self) -> Compiled:
         """The program after every stage."""
         if self._compiled is None:
-            from flowc.compile import compiled
+            from flowc.stages import compiled
 
-            self._compiled = compiled(self.module, self._options)
+            self._compiled = compiled(self.module, self._options, self._observe)
         return self._compiled
 
     @property
@@ -138,7 +141,7 @@ class Model:
 
     def ir(self, stage: str = "elaborate") -> str:
         """The program's text after a stage: IR, formatted `.flow` after read, LLVM text after emit."""
-        from flowc.compile import STAGE_NAMES, compiled, elaborated
+        from flowc.stages import STAGE_NAMES, compiled, elaborated
         from flowc.ir.printer import print_module
 
         if stage not in STAGE_NAMES or (stage == "read" and self._source is None):
@@ -159,7 +162,7 @@ class Model:
     def write(self, path: str | os.PathLike[str]) -> tuple[Path, ...]:
         """Writes an artefact of the kind its suffix names, for the target of the options; gives the paths written."""
         from flowc.codegen.artifact import write
-        from flowc.compile import compiled
+        from flowc.stages import compiled
         from flowc.ir.printer import print_module
 
         planned = compiled(self.module, self._options, stop="plan")
