@@ -1,0 +1,5 @@
+"""`python -m flowc.cli` is `flowc`."""
+
+from flowc.cli import main
+
+main()

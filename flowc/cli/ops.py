@@ -1,0 +1,57 @@
+"""`flowc ops`: the reference of the built-in functions, from their classes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flowc.cli.inputs import json_option
+from flowc.cli.terminal import say, table
+
+if TYPE_CHECKING:
+    from flowc.ops.tensor import BuiltIn
+
+
+@click.command("ops")
+@click.argument("name", required=False)
+@json_option
+def ops_command(name: str | None, as_json: bool) -> None:
+    """Tell what the built-in functions are, or all about one."""
+    from flowc.errors import did_you_mean
+    from flowc.ops.call import built_ins, reference, signature_text
+
+    known = built_ins()
+    if name is not None and name not in known:
+        raise click.UsageError(f"There is no function {name}: {did_you_mean(name, known) or 'flowc ops lists them'}")
+    chosen = [known[name]] if name is not None else list(dict.fromkeys(known.values()))
+    if as_json:
+        listed = [_described(cls) for cls in chosen]
+        say(json.dumps(listed[0] if name is not None else listed, indent=2, ensure_ascii=False))
+    elif name is not None:
+        say(reference(chosen[0]).rstrip())
+    else:
+        for line in table([(signature_text(cls), _first_line(cls)) for cls in chosen]):
+            say(line)
+
+
+def _first_line(cls: type[BuiltIn]) -> str:
+    return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+
+def _described(cls: type[BuiltIn]) -> dict[str, Any]:
+    from flowc.ops.call import REQUIRED, parameters, signature_text
+
+    formals = [
+        {"name": p.name, "takes": p.kind.value, "required": p.default is REQUIRED, "by_name": p.named} for p in parameters(cls)
+    ]
+    return {
+        "name": cls.name,
+        "aliases": list(cls.aliases),
+        "operator": cls.infix,
+        "signature": signature_text(cls),
+        "parameters": formals,
+        "meaning": inspect.getdoc(cls) or "",
+    }
