@@ -13,7 +13,7 @@ from flowc.codegen import native
 from flowc.codegen.interface import description
 from flowc.codegen.sites import MESSAGES, Kind
 from flowc.codegen.weights import Pointers, pointers
-from flowc.compile import Compiled
+from flowc.stages import Compiled
 from flowc.errors import Diagnostic, RunError, UsageError
 from flowc.source import Source, Span
 from flowc.target import Target, host

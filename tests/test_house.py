@@ -23,17 +23,18 @@ LAYERS = (
     ("ops",),
     ("lang", "graph", "transforms"),
     ("codegen",),
-    ("cache", "checkpoint", "compile", "executable", "model"),
+    ("cache", "checkpoint", "stages", "executable", "model"),
     ("session", "cli"),
 )
 EDGES = {
     ("errors", "source"),
     ("options", "target"),
-    ("graph", "compile"),
+    ("graph", "stages"),
     ("graph", "executable"),
-    ("compile", "cache"),
-    ("executable", "compile"),
-    ("model", "compile"),
+    ("stages", "cache"),
+    ("executable", "stages"),
+    ("model", "stages"),
+    ("model", "checkpoint"),
     ("model", "executable"),
     ("model", "cache"),
 }

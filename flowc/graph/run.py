@@ -16,7 +16,7 @@ def compiled(module: Module) -> Runner:
 
     State lies in the memory of the program that wrote it last: one that runs again and again copies nothing.
     """
-    from flowc.compile import compiled as through_all_stages
+    from flowc.stages import compiled as through_all_stages
     from flowc.executable import linked
 
     (func,) = module.funcs

@@ -15,7 +15,7 @@ from flowc.codegen.interface import Interface, interface
 from flowc.codegen.native import Library, load
 from flowc.codegen.signature import Signature, reads
 from flowc.codegen.weights import pointers
-from flowc.compile import STAGES
+from flowc.stages import STAGES
 from flowc.ir.core import Module
 from flowc.ir.dims import Dim, evaluate, product
 from flowc.ir.types import DType

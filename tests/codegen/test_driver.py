@@ -15,7 +15,7 @@ from flowc.codegen.driver import emit
 from flowc.codegen.interface import description
 from flowc.codegen.native import load, optimise_and_emit
 from flowc.codegen.sites import NOWHERE, Kind
-from flowc.compile import STAGES
+from flowc.stages import STAGES
 from flowc.errors import CompileError
 from flowc.ir.dims import evaluate
 from flowc.ir.parser import parse_module

@@ -11,7 +11,7 @@ import pytest
 
 from flowc.codegen.llvm.kernel import emit
 from flowc.codegen.native import load
-from flowc.compile import STAGES
+from flowc.stages import STAGES
 from flowc.ir.core import Func, Module, indices, walk
 from flowc.ir.dims import Size
 from flowc.ir.printer import sizes as sizes_of

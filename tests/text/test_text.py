@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from flowc.compile import STAGES
+from flowc.stages import STAGES
 from flowc.errors import CompileError
 from flowc.ir.parser import parse_module
 from flowc.ir.printer import print_module
