@@ -1,17 +1,17 @@
-"""Mathematical functions, elementwise; what they are on scalars is in math.py."""
+"""Mathematical functions, elementwise; what they are on scalars is in math/."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from flowc.errors import OpError
 from flowc.ir.core import Value
 from flowc.ir.types import DType
+from flowc.ops import math as scalars
 from flowc.ops.elementwise import (
     absolute,
     add,
@@ -32,8 +32,9 @@ from flowc.ops.tensor import Array, like
 
 
 class Mathematical(Elementwise):
-    """A function with its own polynomial; `numpy` is given at least f64, whatever the operands."""
+    """A function that `own` says of scalars in arithmetic; `numpy` is given at least f64, whatever the operands."""
 
+    own: ClassVar[Callable[..., Value]]
     accepts = "f"
     costly = True
 
@@ -43,22 +44,14 @@ class Mathematical(Elementwise):
             return np.asarray(type(self).numpy(*(x.astype(wide) for x in args))).astype(args[0].dtype)
 
     def scalar(self) -> Value:
-        return mathematics(self.name, *self.operands)
-
-
-def mathematics(name: str, *operands: Value) -> Value:
-    """The function `name` of scalars, in arithmetic; raises `OpError` where there is none."""
-    try:
-        found: Callable[..., Value] = getattr(import_module("flowc.ops.math"), name)
-    except (ImportError, AttributeError):
-        raise OpError(f"{name} has no native code yet") from None
-    return found(*operands)
+        return type(self).own(*self.operands)
 
 
 class Exp(Mathematical, name="exp"):
     """e to the power x."""
 
     x: Value
+    own = scalars.exp
     numpy = np.exp
 
 
@@ -66,6 +59,7 @@ class Log(Mathematical, name="log"):
     """The natural logarithm; -inf at 0, NaN below."""
 
     x: Value
+    own = scalars.log
     numpy = np.log
 
 
@@ -73,6 +67,7 @@ class Tanh(Mathematical, name="tanh"):
     """The hyperbolic tangent."""
 
     x: Value
+    own = scalars.tanh
     numpy = np.tanh
 
 
@@ -80,6 +75,7 @@ class Sin(Mathematical, name="sin"):
     """The sine of x in radians; NaN of infinities."""
 
     x: Value
+    own = scalars.sin
     numpy = np.sin
 
 
@@ -87,6 +83,7 @@ class Cos(Mathematical, name="cos"):
     """The cosine of x in radians; NaN of infinities."""
 
     x: Value
+    own = scalars.cos
     numpy = np.cos
 
 
@@ -94,6 +91,7 @@ class Sigmoid(Mathematical, name="sigmoid"):
     """1 / (1 + e^-x)"""
 
     x: Value
+    own = scalars.sigmoid
 
     @staticmethod
     def numpy(x: Array) -> Array:
@@ -104,6 +102,7 @@ class Erf(Mathematical, name="erf"):
     """2 / sqrt(pi) times the integral of e^-t^2 for t from 0 to x."""
 
     x: Value
+    own = scalars.erf
     numpy = np.vectorize(math.erf, otypes=[np.float64])
 
 

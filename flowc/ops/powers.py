@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from flowc.ir.core import Value
+from flowc.ops import math as scalars
 from flowc.ops.elementwise import mul
-from flowc.ops.functions import mathematics
 from flowc.ops.pointwise import Elementwise
 from flowc.ops.tensor import Array, is_constant
 
@@ -37,7 +37,7 @@ class Power(Elementwise, name="power"):
 
     def scalar(self) -> Value:
         if self.x.type.dtype.is_float:
-            return mathematics("pow", self.x, self.y)
+            return scalars.pow(self.x, self.y)
         return IntegerPower(self.x, self.y).result
 
 
