@@ -189,7 +189,7 @@ def fits_a_row(group: Group, value: Value) -> bool:
 
 def spread(group: Group, op: Tensor) -> None:
     """Adds how `op`'s operands are read, from its own accesses and its `at`."""
-    for access in group.reads[op.results[0]]:
+    for access in list(group.reads[op.results[0]]):  # an index may itself be read from the op
         free = [Value(below(n), None, "a") for n in op.results[0].type.shape]
         at = tuple(dim(f) if isinstance(a, Along) else a for f, a in zip(free, access, strict=True))
         along = {f: a for f, a in zip(free, access, strict=True) if isinstance(a, Along)}
