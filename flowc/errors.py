@@ -87,9 +87,13 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """`did you mean "relu"?` for the candidate nearest to `name`, empty if none is near."""
     if not name or len(name) > 64:
         return ""
-    alike = (c for c in candidates if abs(len(c) - len(name)) <= 2 and c != name and _ends_meet(c.lower(), name.lower()))
-    near = difflib.get_close_matches(name, list(islice(alike, NEAR)), 1)
-    return f'did you mean "{near[0]}"?' if near else ""
+    alike: dict[str, str] = {}
+    for candidate in candidates:
+        lower = candidate.lower()
+        if abs(len(candidate) - len(name)) <= 2 and candidate != name and _ends_meet(lower, name.lower()):
+            alike.setdefault(lower, candidate)
+    near = difflib.get_close_matches(name.lower(), list(islice(alike, NEAR)), 1)
+    return f'did you mean "{alike[near[0]]}"?' if near else ""
 
 
 def _ends_meet(a: str, b: str) -> bool:

@@ -6,6 +6,7 @@ targets that cannot be bound, attributes and versions that are not known.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +17,11 @@ from flowc.lang.lexer import Errors, Token, quoted
 from flowc.source import Span
 
 VERSIONS = ("1.0",)
-IMPORTS = ("flow", "weights", "onnx", "stablehlo")
+IMPORTS = ("weights", "onnx", "stablehlo")
 CONSTANTS = ("inf", "nan", "pi", "e")
 ATTRIBUTES = ("remat", "inline", "name", "pipeline", "replicate")
 ARGUMENTS = {"pipeline": ("stages", "microbatches"), "replicate": ("devices", "axis")}
+ESCAPE = re.compile(r"\\(.)")
 ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 
 
@@ -58,7 +60,7 @@ class Builder:
 
     def import_(self, span: Span, kind: Token | None, path: Token, name: Token, sha256: Token | None) -> ast.Import:
         if kind is not None and kind.text not in IMPORTS:
-            near = did_you_mean(kind.text, IMPORTS) or f"the kinds are {', '.join(IMPORTS)}"
+            near = did_you_mean(kind.text, IMPORTS) or f"the kinds are {', '.join(IMPORTS)}; a .flow file states none"
             self._wrong(f"there is no import of the kind {quoted(kind.text)}", self._at(kind), help=near)
         stated = None if sha256 is None else self._string(sha256)
         return ast.Import("flow" if kind is None else kind.text, self._string(path), self._bound(name), stated, span=span)
@@ -349,19 +351,12 @@ class Builder:
         self.ranged_names.clear()
 
     def _string(self, token: Token) -> ast.String:
-        span = self._at(token)
-        parts = token.text[1:-1].split("\\")
-        value, at = parts[0], 1
-        while at < len(parts):
-            part = parts[at]
-            if not part and at + 1 < len(parts):  # two backslashes
-                part = "\\" + parts[at + 1]
-                at += 1
-            if part[:1] not in ESCAPES:
-                self._wrong(f'"\\{part[:1]}" stands for no character', span, help=r'the escapes are \" \\ \n \t')
-            value += ESCAPES.get(part[:1], "") + part[1:]
-            at += 1
-        return ast.String(value, span=span)
+        for found in ESCAPE.finditer(token.text):
+            if found[1] not in ESCAPES:
+                span = Span(self.errors.source, token.begin + found.start(), token.begin + found.end())
+                self._wrong(f"{quoted(found[0])} stands for no character", span, help=r'the escapes are \" \\ \n \t')
+        value = ESCAPE.sub(lambda found: ESCAPES.get(found[1], ""), token.text[1:-1])
+        return ast.String(value, span=self._at(token))
 
     def _check_attribute(self, name: Token, arguments: Arguments | None) -> None:
         known = ", ".join(f"@{attribute}" for attribute in ATTRIBUTES)

@@ -31,12 +31,13 @@ def refusal(source: Source, states: list[int], tokens: list[Token], at: int, tok
     accepted = {kind for kind in tables().states[states[-1]] if kind.isupper() and _accepts(states, kind)}
     if token.kind == "COMPARISON" and "PLUS" in accepted:
         return Diagnostic("comparisons do not chain", span, help="write a < b && b < c")
-    if token.kind == "FLOW":
+    if token.kind == "FLOW" and "FN" in accepted:
         return Diagnostic('the line "flow 1.0" is the first of a file', span)
     if token.text in tables().keywords and "NAME" in accepted and "NUMBER" not in accepted:
         return Diagnostic(f"{quoted(token.text)} is a word of the language and cannot be a name", span)
     message = f"expected {_listed(_phrases(accepted))}{_after(tokens, at)}, found {_found(token)}"
-    return Diagnostic(message, span, _open_bracket(source, tokens, at, accepted), help=_help(token, accepted))
+    help = _help(token, tokens[at - 1].text if at else "", accepted)
+    return Diagnostic(message, span, _open_bracket(source, tokens, at, accepted), help=help)
 
 
 def _accepts(states: list[int], kind: str) -> bool:
@@ -109,11 +110,12 @@ def _open_bracket(source: Source, tokens: list[Token], at: int, accepted: set[st
     return ()
 
 
-def _help(token: Token, accepted: set[str]) -> str:
+def _help(token: Token, before: str, accepted: set[str]) -> str:
     if token.kind == "EQUAL" and "OR" in accepted and NEWLINE not in accepted:
         return 'did you mean "=="?'
-    if token.kind == "NAME" and token.text in SPELLINGS:
-        return f'did you mean "{SPELLINGS[token.text]}"?'
+    for word in (token.text, before):
+        if word in SPELLINGS:
+            return f'did you mean "{SPELLINGS[word]}"?'
     if "FN" in accepted and "NUMBER" not in accepted:
         return "definitions begin with import, dim, const, param, state, device, fn, graph or test"
     return ""

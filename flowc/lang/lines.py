@@ -138,10 +138,10 @@ class _Lines:
         if not self.open or self.open[-1].token.text == "{" or not self.out:
             return False
         follows = after.text if after is not None else ""
-        if token.text in STATEMENTS:
-            return follows not in ("=", ",", ")", "]")
         last = self.out[-1]
-        if token.kind != "NAME" or self.indent > self._outer().indent or last.text in (",", ";", "(", "["):
+        if token.text in STATEMENTS:
+            return last.text != "." and follows not in ("=", ",", ")", "]")
+        if token.kind != "NAME" or self.indent > self._outer().indent or last.text in (",", ";", ":", "(", "["):
             return False
         return follows in ("=", ":=") or ends_operand(last) and not (len(self.out) > 1 and self.out[-2].text == "reduce")
 

@@ -17,7 +17,7 @@ from flowc.lang.build import Builder
 from flowc.lang.expected import refusal
 from flowc.lang.lexer import BAD, END, NEWLINE, Errors, Hopeless, Token, tokenize
 from flowc.lang.lines import DEFINITIONS, partners, statements
-from flowc.lang.tables import tables
+from flowc.lang.tables import Rule, tables
 from flowc.source import Source, Span
 
 MAX_DEPTH = 200  # of the tree
@@ -107,33 +107,39 @@ class _Parser:
 
     def _feed(self, token: Token) -> bool:
         """Whether the token goes on what is read; what it ends is built."""
+        table, rules, states = self.tables.states, self.tables.rules, self.states
         while True:
-            action = self.tables.states[self.states[-1]].get(token.kind)
+            action = table[states[-1]].get(token.kind)
             if action is None:
                 return False
             if action > 0:
-                if len(self.states) > MAX_STACK:
-                    raise self._too_deep(token.begin, token.end)
-                self.states.append(action - 1)
-                self.values.append(token)
-                self.begins.append(token.begin)
-                self.depths.append(0)
-                self.end = token.end
-                return True
-            self._reduce(-1 - action, token.begin)
+                break
+            rule = rules[-1 - action]
+            if rule.passes and rule.size == 1:
+                states[-1] = table[states[-2]][rule.origin] - 1
+            else:
+                self._reduce(rule, token.begin)
+        if len(states) > MAX_STACK:
+            raise self._too_deep(token.begin, token.end)
+        states.append(action - 1)
+        self.values.append(token)
+        self.begins.append(token.begin)
+        self.depths.append(0)
+        self.end = token.end
+        return True
 
-    def _reduce(self, number: int, ahead: int) -> None:
-        rule = self.tables.rules[number]
+    def _reduce(self, rule: Rule, ahead: int) -> None:
         at = len(self.values) - rule.size
         begin = self.begins[at] if rule.size else ahead
-        if rule.passes and len(rule.children) == 1:
-            value, depth = self.values[at + rule.children[0]], self.depths[at + rule.children[0]]
+        children = [self.values[at + place] if place >= 0 else None for place in rule.children]
+        depth = max(self.depths[at:], default=0)
+        if rule.passes and len(children) == 1:
+            value = children[0]
         else:
-            children = [self.values[at + place] if place >= 0 else None for place in rule.children]
             value = self.builder.build(rule.builds, children, begin, max(begin, self.end))
-            depth = max(self.depths[at:], default=0) + isinstance(value, ast.Node)
-            if depth > MAX_DEPTH:
-                raise self._too_deep(begin, self.end)
+            depth += isinstance(value, ast.Node)
+        if depth > MAX_DEPTH:
+            raise self._too_deep(begin, self.end)
         del self.values[at:], self.begins[at:], self.depths[at:], self.states[at + 1 :]
         self.states.append(self.tables.states[self.states[-1]][rule.origin] - 1)
         self.values.append(value)
@@ -151,7 +157,7 @@ class _Parser:
             if action >= 0:
                 self._refuse(stop)
                 return None
-            self._reduce(-1 - action, token.begin)
+            self._reduce(self.tables.rules[-1 - action], token.begin)
         return self.values[-1]
 
     def _refuse(self, at: int) -> None:

@@ -61,13 +61,13 @@ def tables() -> Tables:
     if not isinstance(grammar, Path):
         return made(text)
     key = hashlib.sha256(f"{FORM}\n{text}".encode()).hexdigest()
-    kept = Path(cache_from_source(str(grammar))).with_suffix(".tables")
-    found = _read(kept, key)
+    path = Path(cache_from_source(str(grammar))).with_suffix(".tables")
+    found = kept(path, key)
     if found is not None:
         return found
     fresh = made(text)
     if not sys.dont_write_bytecode:
-        _write(kept, key, fresh)
+        write(path, key, fresh)
     return fresh
 
 
@@ -95,6 +95,30 @@ def made(grammar: str) -> Tables:
     )
 
 
+def kept(path: Path, key: str) -> Tables | None:
+    """The tables kept under that key; None where there are none, or others, or what is there is damaged."""
+    try:
+        found = json.loads(path.read_bytes())
+        if found.pop("key") != key:
+            return None
+        re.compile(found["pattern"])
+        found["rules"] = tuple(Rule(origin, builds, size, tuple(kept), passes) for origin, builds, size, kept, passes in found["rules"])
+        found["states"] = tuple(found["states"])
+        return Tables(**found)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, re.error):
+        return None
+
+
+def write(path: Path, key: str, tables: Tables) -> None:
+    """Keeps the tables; a folder that cannot be written keeps nothing, which only costs time."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+            json.dump({"key": key, **asdict(tables), "rules": [list(asdict(rule).values()) for rule in tables.rules]}, file)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+
+
 def _pattern(terminals: list[Any]) -> str:
     """One pattern with a group for each terminal: a longer one before a shorter one that begins alike."""
     terminals = sorted(terminals, key=lambda t: (-t.priority, -t.pattern.max_width, -len(t.pattern.value), t.name))
@@ -109,26 +133,3 @@ def _rule(rule: Any) -> Rule:
     children = tuple(at for at in (-1 if gone else next(places) for gone in absent) if at < 0 or at in kept)
     builds = "" if origin.startswith("_") else str(rule.alias or origin)
     return Rule(origin, builds, len(rule.expansion), children, rule.options.expand1 and not rule.alias)
-
-
-def _read(path: Path, key: str) -> Tables | None:
-    try:
-        found = json.loads(path.read_bytes())
-        if found.pop("key") != key:
-            return None
-        re.compile(found["pattern"])
-        found["rules"] = tuple(Rule(origin, builds, size, tuple(kept), passes) for origin, builds, size, kept, passes in found["rules"])
-        found["states"] = tuple(found["states"])
-        return Tables(**found)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, re.error):
-        return None
-
-
-def _write(path: Path, key: str, kept: Tables) -> None:
-    """Keeps the tables; a folder that cannot be written keeps nothing, which only costs time."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            json.dump({"key": key, **asdict(kept), "rules": [list(asdict(rule).values()) for rule in kept.rules]}, file)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
