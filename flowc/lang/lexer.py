@@ -19,6 +19,7 @@ MAX_LENGTH = 1_000  # characters of a name or a number
 NEWLINE = "_NL"
 END = "$END"
 BAD = "BAD"  # what no rule of the grammar accepts
+CHECKED = ("NAME", "NUMBER", "UNCLOSED", BAD)
 HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 HINTS = {
     "&": 'did you mean "&&"? On integers it is bitwise_and(a, b)',
@@ -77,9 +78,6 @@ def tokenize(source: Source, errors: Errors) -> list[Token]:
     if HIDDEN.search(text) is not None:
         _tell_hidden(tokens, errors)
     return [_checked(token, errors) if token.kind in CHECKED else token for token in _joined(tokens)]
-
-
-CHECKED = ("NAME", "NUMBER", "UNCLOSED", BAD)
 
 
 @cache
