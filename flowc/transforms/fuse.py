@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
-from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, needed, renamed, retyped, scope
+from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, needed, renamed, retyped, scope, walk
 from flowc.ir.dims import Dim, Polynomial, at_most, atoms, dim, most, product
 from flowc.ir.rewrite import Found, Rewriter, Rules
 from flowc.ir.types import below
@@ -87,7 +87,9 @@ def groups(block: Block) -> dict[Op, Group]:
     readers: dict[Value, list[Group]] = defaultdict(list)
     opaque = [op for op in block.ops if not said_by_index(op)]
     stored = {*block.results}.union(
-        *(op.operands for op in opaque), *([v for v in op.uses if not isinstance(v.op, Constant)] for op in opaque)
+        *(op.operands for op in opaque),
+        *([v for v in op.uses if not isinstance(v.op, Constant)] for op in opaque),
+        *(region.results for op in walk(block) for region in op.regions if not said_by_index(op)),
     )
     for op in reversed(block.ops):
         if not said_by_index(op):
