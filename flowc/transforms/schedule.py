@@ -431,10 +431,11 @@ class Nest:
                         location=op.location,
                     )
                 case Reduce(fold, region):
+                    params = tuple(map(self.param, region.params))
                     inner = self.block(region)
                     made = Reduce(
                         fold,
-                        Block(region.params, tuple(inner), tuple(map(self.value, region.results))),
+                        Block(params, tuple(inner), tuple(map(self.value, region.results))),
                         hints=op.hints,
                         location=op.location,
                     )
@@ -451,6 +452,13 @@ class Nest:
             new.append(made)
             self.place[op.results[0]] = made.results[0]
         return new
+
+    def param(self, index: Value) -> Value:
+        """The index of a reduction, whose extent may speak of what has another place."""
+        type = retyped(index.type, self.index)
+        if type is not index.type:
+            self.place[index] = Value(type, None, index.hint)
+        return self.value(index)
 
     def position(self, at: tuple[Dim, ...], type: Type) -> tuple[Dim, ...]:
         """Where an element of a tensor is in its buffer."""
