@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from flowc.ir.core import Block, Func, Namer, Op, Value, body, close, renamed, retyped, scope
 from flowc.ir.dims import Dim, Size, substitute
@@ -25,7 +25,8 @@ class Rules:
             hints = get_type_hints(rule)
             hints.pop("return", None)
             (matched,) = hints.values()
-            self.by_op.setdefault(matched, []).append(rule)
+            for kind in get_args(matched) or (matched,):
+                self.by_op.setdefault(kind, []).append(rule)
         self.of: dict[type[Op], tuple[Rule, ...]] = {}
 
     def __call__(self, op: Op) -> Found:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from flowc.ir.core import Value
-from flowc.ops.elementwise import Add, Cast, Elementwise, Mul
-from flowc.ops.shape import Reshape, Transpose
-from flowc.ops.tensor import Tensor, constant, is_constant, number
+from flowc.ir.data import Scalar
+from flowc.ops.elementwise import Abs, Add, And, Cast, Div, Maximum, Minimum, Mul, Neg, Not, Or, Sub, Where
+from flowc.ops.pointwise import Elementwise
+from flowc.ops.shape import BroadcastTo, Reshape, Transpose
+from flowc.ops.tensor import Constant, Tensor, is_constant, number
 
 
 def expand(op: Tensor) -> Value | None:
@@ -30,6 +34,70 @@ def mul_one(op: Mul) -> Value | None:
     if is_constant(op.x, 1) and op.y.type == op.result.type:
         return op.y
     return None
+
+
+def subtract_zero(op: Sub) -> Value | None:
+    """x - 0 = x; of floats x - 0.0 = x, for -0.0 too"""
+    return op.x if is_constant(op.y, 0) and op.x.type == op.result.type else None
+
+
+def divide_by_one(op: Div) -> Value | None:
+    """x / 1 = x"""
+    return op.x if is_constant(op.y, 1) and op.x.type == op.result.type else None
+
+
+def negate_twice(op: Neg) -> Value | None:
+    """-(-x) = x"""
+    return op.x.op.x if isinstance(op.x.op, Neg) else None
+
+
+def negate_a_difference(op: Neg) -> Value | None:
+    """-(x - y) = y - x of integers; of floats the sign of a zero would differ"""
+    match op.x.op:
+        case Sub(x, y) if op.x.type.dtype.is_integer:
+            return Sub(y, x).result
+        case _:
+            return None
+
+
+def absolute_of_a_sign(op: Abs) -> Value | None:
+    """|-x| = |x| and ||x|| = |x|"""
+    match op.x.op:
+        case Neg(x) | Abs(x):
+            return Abs(x).result
+        case _:
+            return None
+
+
+def not_twice(op: Not) -> Value | None:
+    """!(!x) = x"""
+    return op.x.op.x if isinstance(op.x.op, Not) else None
+
+
+def the_same_twice(op: Maximum | Minimum | And | Or) -> Value | None:
+    """max(x, x) = min(x, x) = (x && x) = (x || x) = x"""
+    return op.x if op.x is op.y else None
+
+
+def where_both_are_one(op: Where) -> Value | None:
+    """where(c, x, x) = x"""
+    return op.x if op.x is op.y and op.x.type == op.result.type else None
+
+
+def where_decided(op: Where) -> Value | None:
+    """where(true, x, y) = x and where(false, x, y) = y"""
+    chosen = op.x if is_constant(op.condition, True) else op.y if is_constant(op.condition, False) else None
+    return chosen if chosen is not None and chosen.type == op.result.type else None
+
+
+def broadcast_to_itself(op: BroadcastTo) -> Value | None:
+    """broadcast_to(x, shape of x) = x"""
+    return op.x if op.x.type.shape == op.shape else None
+
+
+def moved_constant(op: Transpose | Reshape | BroadcastTo) -> Value | None:
+    """a constant repeated over a shape, moved = the constant repeated over the other shape"""
+    return Constant(op.x.op.value, op.result.type).result if isinstance(op.x.op, Constant) else None
 
 
 def cast_to_itself(op: Cast) -> Value | None:
@@ -68,12 +136,16 @@ def reshape_to_itself(op: Reshape) -> Value | None:
 
 def fold_constants(op: Elementwise) -> Value | None:
     """f(constants) = constant, where numpy has the bits of native code"""
-    if not op.exact or op.result.type.shape or any(number(v) is None for v in op.operands):
+    numbers = [number(v) for v in op.operands]
+    if not op.exact or any(n is None for n in numbers):
         return None
-    value = op.evaluate(*(v.op.evaluate() for v in op.operands if isinstance(v.op, Tensor)))
-    return constant(value.item(), op.result.type.dtype)
+    scalars = (np.asarray(n, v.type.dtype.numpy) for n, v in zip(numbers, op.operands, strict=True))
+    value = Scalar.of(op.evaluate(*scalars).item(), op.result.type.dtype)
+    return Constant(value, op.result.type).result
 
 
 LAWS = (
-    add_zero, mul_one, cast_to_itself, transpose_twice, transpose_in_place, reshape_twice, reshape_to_itself, fold_constants,
+    add_zero, subtract_zero, mul_one, divide_by_one, negate_twice, negate_a_difference, absolute_of_a_sign, not_twice,
+    the_same_twice, where_both_are_one, where_decided, broadcast_to_itself, moved_constant, cast_to_itself,
+    transpose_twice, transpose_in_place, reshape_twice, reshape_to_itself, fold_constants,
 )  # fmt: skip
