@@ -4,9 +4,19 @@
 PYTHON ?= python3
 
 demo: .venv/package
-	.venv/bin/flowc run samples/digits.flow evaluate --feed image=samples/digits_heldout.npz:images --feed expected=samples/digits_heldout.npz:labels
 	@mkdir -p build
+	@echo '# an object file and a C header, with the weights inside'
 	.venv/bin/flowc compile samples/digits.flow -o build/digits.o
+	@echo
+	@echo '# the images kept back from training'
+	.venv/bin/flowc run samples/digits.flow evaluate --feed image=samples/digits_heldout.npz:images --feed expected=samples/digits_heldout.npz:labels \
+	  | sed 's/^accuracy: f32 /accuracy /'
+	@echo
+	@echo '# the model after fusion: five kernels, softmax is one of them'
+	.venv/bin/flowc compile samples/digits.flow --graph classify --stop-after fuse --dump-after fuse
+	@echo
+	@echo 'What to try next: docs/getting-started.md, flowc test samples/digits.flow, flowc check samples/digits.flow, flowc ops,'
+	@echo 'and your own model: flowc compile my.flow, then #include "my.h".'
 
 test: .venv/tools
 	@.venv/bin/ruff check
@@ -17,8 +27,9 @@ test: .venv/tools
 bless: .venv/tools
 	@.venv/bin/pytest -n 2 --bless
 
+# Ratios to numpy, and to PyTorch where it is installed, in one run.
 bench: .venv/package
-	.venv/bin/flowc bench samples/digits.flow classify --dim N=599 --threads 1,2
+	@.venv/bin/python -m benchmarks
 
 clean:
 	@rm -rf .venv build dist flowc.egg-info .pytest_cache .ruff_cache .hypothesis
