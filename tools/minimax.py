@@ -1,10 +1,13 @@
 """Polynomials nearest to a function in the largest weighted error, with rounded coefficients, for flowc/ops/math.
 
+    python tools/minimax.py exp_f32      prints the coefficients and the error of one polynomial there; of all where none is named
+
 Lawson's algorithm: least squares again and again, each time with more weight where the error was large; needs mpmath.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -76,3 +79,51 @@ def nearest(x: mp.mpf, bits: int) -> mp.mpf:
     """`x` rounded to `bits` significant bits."""
     with mp.workprec(bits):
         return +x
+
+
+# The polynomials.  Where a function is 0 / 0 at 0 it is taken a hair beside it, and an error relative to f has weight 1 / f.
+
+TINY = mp.mpf(2) ** -100
+SINGLE, DOUBLE = 24, 53
+
+
+def problem(f: Real, low: float, high: float, degree: int, weight: Real, *bits: int) -> Problem:
+    beside: Callable[[Real], Real] = lambda g: lambda x: g(x if abs(x) > TINY else TINY)  # noqa: E731
+    return Problem(beside(f), range(degree + 1), (mp.mpf(low), mp.mpf(high)), beside(weight), bits)
+
+
+def of_square(f: Real) -> Real:
+    return lambda z: f(mp.sqrt(z))
+
+
+def problems() -> dict[str, Problem]:
+    erf, tanh, log1p = of_square(mp.erf), of_square(mp.tanh), mp.log1p
+    half_ln2, low, high, quarter, s = 0.34675, mp.sqrt(0.5) - 1, mp.sqrt(2) - 1, 0.6175, 0.02947  # ends, a little widened
+    first = 2 / mp.log(2)
+    curve: Real = lambda r: (mp.expm1(r) - r) / r**2  # noqa: E731
+    sine: Real = lambda z: of_square(lambda f: mp.sinpi(f) / f)(z)  # noqa: E731
+    slope: Real = lambda z: of_square(lambda s: mp.log((1 + s) / (1 - s), 2) / s)(z)  # noqa: E731
+    return {
+        "exp_f32": problem(curve, -half_ln2, half_ln2, 5, lambda r: r**2 / mp.exp(r), SINGLE),
+        "exp_f64": problem(curve, -half_ln2, half_ln2, 10, lambda r: r**2, DOUBLE),
+        "tanh_f32": problem(lambda z: (tanh(z) / mp.sqrt(z) - 1) / z, 0, 1, 6, lambda z: z * mp.sqrt(z) / tanh(z), SINGLE),
+        "log_f32": problem(lambda f: (log1p(f) - f) / f**2, low, high, 8, lambda f: abs(f**2 / log1p(f)), 1, SINGLE),
+        "log_f64": problem(of_square(lambda s: (2 * mp.atanh(s) / s - 2) / s**2), 0, s, 6, lambda z: z / 2, DOUBLE),
+        "erf_near_f32": problem(lambda z: erf(z) / mp.sqrt(z) - 1, 0, 1, 6, lambda z: mp.sqrt(z) / erf(z), SINGLE),
+        "erf_far_f32": problem(lambda t: mp.erf(t + 2.1025390625), -1.1325390625, 1.8274609375, 14, lambda t: mp.mpf(1), SINGLE),
+        "erf_near_f64": problem(lambda z: erf(z) / mp.sqrt(z) - 1, 0, 1, 11, lambda z: mp.sqrt(z) / erf(z), DOUBLE),
+        "erf_tail_f64": problem(lambda t: -mp.log(mp.erfc(1 + t)), -0.0625, 4.95, 19, lambda t: mp.erfc(1 + t), DOUBLE),
+        "half_turns_f32": problem(sine, 0, 0.3165, 5, lambda z: 1 / sine(z), DOUBLE),
+        "sine_f64": problem(of_square(lambda r: (mp.sin(r) - r) / r**3), 0, quarter, 5, lambda z: z, DOUBLE),
+        "cosine_f64": problem(lambda z: (of_square(mp.cos)(z) - 1 + z / 2) / z**2, 0, quarter, 5, lambda z: z**2, DOUBLE),
+        "log2_f32": problem(lambda z: (slope(z) - first) / z, 0, s, 3, lambda z: z / first, DOUBLE),
+        "log2_f64": problem(lambda z: ((slope(z) - first) / z - first / 3) / z, 0, s, 6, lambda z: z**2 / first, DOUBLE),
+    }
+
+
+if __name__ == "__main__":
+    mp.mp.prec = 400
+    for name, wanted in problems().items():
+        if name in (sys.argv[1:] or [name]):
+            coefficients, error = solve(wanted)
+            print(f"{name}: error 2^{float(mp.log(error, 2)):.1f}\n    {', '.join(repr(float(c)) for c in coefficients)}", flush=True)
