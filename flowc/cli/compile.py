@@ -40,10 +40,11 @@ OUTPUT: click.Path = click.Path(dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for: where to, which graph alone, after which stage to stop."""
+    """What was asked for: where to, which graph alone, sizes to fix, after which stage to stop."""
 
     output: Path | None
     graph: str | None
+    dims: dict[str, int]
     stop: str
     place: str
     limit: int | None
@@ -77,8 +78,8 @@ def compile_command(
     machine = chosen(target, cpu, features)
     to = _output(model, output, machine, stop_after)
     stop = stop_after or ("elaborate" if to is not None and to.suffix == ".fir" else "emit")
-    request = Request(to, graph, stop, weights, memory_limit)
-    options = options_of(machine, dims, threads=threads, precision=precision, memory_limit=memory_limit, weights=weights)
+    request = Request(to, graph, {name: int(size) for name, size in dims}, stop, weights, memory_limit)
+    options = options_of(machine, threads=threads, weights=weights)
     watch = Watch(dump_after, dump_dir, len(NAMES[: NAMES.index(stop) + 1]))
     begin = time.perf_counter()
     with watch:
@@ -139,17 +140,17 @@ def _only(module: Module, graph: str | None, file: str) -> Module:
 
 def _lowered(module: Module, request: Request, options: Options, watch: Watch) -> Module:
     """The module through the stages, without the last, which makes code."""
+    from flowc.errors import OpError
     from flowc.stages import check_memory, compiled
-    from flowc.errors import UsageError
+    from flowc.transforms.specialise import specialise
 
     try:
-        if request.stop == "elaborate":
-            from flowc.transforms.specialise import specialise
-
-            return specialise(module, options.dims)
-        module = compiled(module, options, watch.observe, stop=request.stop if request.stop != "emit" else "plan").module
-    except UsageError as error:
-        raise click.UsageError(str(error).removeprefix("error: ")) from None
+        module = specialise(module, request.dims)
+    except OpError as error:
+        raise click.UsageError(f"{error}{': ' * bool(error.help)}{error.help}") from None
+    if request.stop == "elaborate":
+        return module
+    module = compiled(module, options, watch.observe, stop=request.stop if request.stop != "emit" else "plan").module
     if request.stop in ("plan", "emit"):
         check_memory(module, request.limit)
     return module

@@ -154,8 +154,8 @@ def module_of(source: Source, options: Options | None, watch: Watch) -> Module:
     if is_ir(source):
         module = _graph_level(source)
     else:
-        from flowc.stages import without_collector
         from flowc.lang.elaborate import ElaborateOptions, elaborate
+        from flowc.stages import without_collector
 
         with without_collector():
             program = watch.read(source)
@@ -189,6 +189,17 @@ def named_as_given(source: Source, given: Source) -> Generator[None]:
             replace(d, span=shown(d.span), notes=tuple(replace(n, span=shown(n.span)) for n in d.notes)) for d in error.diagnostics
         ]
         raise CompileError(told) from None
+
+
+@contextmanager
+def options_at_fault() -> Generator[None]:
+    """Options that do not fit the program are wrong usage."""
+    from flowc.errors import UsageError
+
+    try:
+        yield
+    except UsageError as error:
+        raise click.UsageError(str(error).removeprefix("error: ")) from None
 
 
 def stdin_once(files: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from flowc.cli.inputs import (
     is_ir,
     json_option,
     module_of,
+    options_at_fault,
     options_of,
     source_of,
     threads_option,
@@ -61,44 +62,57 @@ def run_command(
 ) -> None:  # fmt: skip
     """Compile a program in memory, run one of its graphs, print the results."""
     source, options = source_of(model), options_of(None, dims, threads=threads)
-    module = None
-    with Watch() as watch:
-        if fetches or check_nan or is_ir(source):
-            module = module_of(source, options, watch)
-            graph = graph_named(graphs_of(module), graph, model)
-            module = fetching(module, graph, fetches) if fetches else module
-            program = _linked(source, module, options, watch)
-        else:
-            program = _kept(source, graph, options, watch)
-    signature = _signature(program, graph, model)
+    program, module, name = _program(source, graph, options, fetches, check_nan)
+    signature = next(s for s in program.description.graphs if s.name == name)
+    results = list(module.func(name).outputs) if module is not None else []
+    results = results or [port.name for port in signature.outputs]
     inputs = _inputs(signature, feeds)
-    results = [port.name for port in signature.outputs]
-    for what, _ in outs:
-        if what not in results:
-            near = did_you_mean(what, results)
-            raise click.UsageError(f"{signature.name} gives no {what}: {near or 'it gives ' + ', '.join(results)}")
+    _check_outs(name, results, outs)
+    kept = (program.model.params, program.model.state)
     if load is not None:
         from flowc.checkpoint import restore
 
-        restore((program.model.params, program.model.state), load)
-    before = {**program.model.params, **program.model.state}
-    before = {key: array.copy() for key, array in before.items()} if check_nan else {}
-    arrays = _repeated(program, signature, inputs, repeat)
+        restore(kept, load)
+    before = {key: array.copy() for part in kept for key, array in part.items()} if check_nan else {}
+    arrays = _repeated(getattr(program.model, name), inputs, results, repeat)
     if check_nan and module is not None:
         from flowc.cli.nan import refuse_nan
 
-        refuse_nan(module.func(signature.name), inputs, before, {**arrays, **program.model.params, **program.model.state}, repeat)
+        refuse_nan(module.func(name), inputs, before, {**arrays, **kept[0], **kept[1]}, repeat)
     for what, file in outs:
         write_array(arrays[what], Path(file))
     if save is not None:
-        from flowc.checkpoint import save as written
+        from flowc import checkpoint
 
-        written({**program.model.params, **program.model.state}, save)
+        checkpoint.save({**kept[0], **kept[1]}, save)
     if as_json:
         say(json.dumps({what: json_of(array) for what, array in arrays.items()}, indent=2, ensure_ascii=False))
-        return
-    for what, array in arrays.items():
-        say(line_of(what, array))
+    else:
+        for what, array in arrays.items():
+            say(line_of(what, array))
+
+
+def _program(
+    source: Source, graph: str | None, options: Options, fetches: Sequence[str], looked_into: bool
+) -> tuple[Linked, Module | None, str]:
+    """The program as native code, its module where values inside it are asked for, and the name of the graph that runs.
+
+    Code comes from the cache where the program is that of the text.
+    """
+    with Watch() as watch, options_at_fault():
+        if not (fetches or looked_into or is_ir(source)):
+            from flowc.model import Model
+
+            watch.journal.observe("source", source.text)
+            model = Model(source, options, watch.observe)
+            return model.linked, None, graph_named(list(model.graphs), graph, source.name)
+        from flowc.executable import linked
+        from flowc.stages import compiled
+
+        module = module_of(source, options, watch)
+        name = graph_named(graphs_of(module), graph, source.name)
+        module = fetching(module, name, fetches) if fetches else module
+        return linked(compiled(module, options, watch.observe), options.threads, {source.name: source}), module, name
 
 
 def fetching(module: Module, graph: str, fetches: Sequence[str]) -> Module:
@@ -116,30 +130,6 @@ def fetching(module: Module, graph: str, fetches: Sequence[str]) -> Module:
     return replace(module, funcs=tuple(fetched if f is fn else f for f in module.funcs))
 
 
-def _kept(source: Source, graph: str | None, options: Options, watch: Watch) -> Linked:
-    """The program as native code, from the cache where it is there."""
-    from flowc.model import Model
-
-    watch.journal.observe("source", source.text)
-    model = Model(source, options, watch.observe)
-    graph_named(list(model.graphs), graph, source.name)
-    return model.linked
-
-
-def _linked(source: Source, module: Module, options: Options, watch: Watch) -> Linked:
-    """A module as native code."""
-    from flowc.stages import compiled
-    from flowc.executable import linked
-
-    return linked(compiled(module, options, watch.observe), options.threads, {source.name: source})
-
-
-def _signature(program: Linked, graph: str | None, file: str) -> Signature:
-    """The graph that runs."""
-    graphs = {signature.name: signature for signature in program.description.graphs}
-    return graphs[graph_named(list(graphs), graph, file)]
-
-
 def _inputs(signature: Signature, feeds: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """What each input is given; inputs without a feed, and feeds without an input, are wrong usage."""
     ports = {port.name: port for port in signature.inputs}
@@ -152,9 +142,16 @@ def _inputs(signature: Signature, feeds: Sequence[tuple[str, str]]) -> dict[str,
     return {name: fed(name, what) for name, what in feeds}
 
 
-def _repeated(program: Linked, signature: Signature, inputs: Mapping[str, Any], times: int) -> dict[str, Array]:
+def _check_outs(graph: str, results: Sequence[str], outs: Sequence[tuple[str, str]]) -> None:
+    """Refuses files for results that there are none of."""
+    for name, _ in outs:
+        if name not in results:
+            near = did_you_mean(name, results)
+            raise click.UsageError(f"{graph} gives no {name}: {near or 'it gives ' + (', '.join(results) or 'nothing')}")
+
+
+def _repeated(call: Callable[..., Any], inputs: Mapping[str, Any], results: Sequence[str], times: int) -> dict[str, Array]:
     """The results of the last of so many runs, by name."""
-    call = getattr(program.model, signature.name)
     given: Any = None
     with Progress(times, "runs") as progress:
         for n in range(times):
@@ -163,6 +160,5 @@ def _repeated(program: Linked, signature: Signature, inputs: Mapping[str, Any], 
                 given = call(**inputs)
             except UsageError as error:
                 raise Error(error.diagnostics) from None
-    names = [port.name for port in signature.outputs]
-    results = [given] if len(names) == 1 else list(given or ())
-    return {name: np.asarray(array) for name, array in zip(names, results, strict=True)}
+    arrays = [given] if len(results) == 1 else list(given or ())
+    return {name: np.asarray(array) for name, array in zip(results, arrays, strict=True)}

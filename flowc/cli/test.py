@@ -103,8 +103,8 @@ def _side(test: Test, run: Callable[[], list[Array]]) -> dict[object, Diagnostic
 
 
 def _native(test: Test, source: Source, options: Options) -> list[Array]:
-    from flowc.stages import compiled
     from flowc.executable import linked
+    from flowc.stages import compiled
 
     watch = Watch()
     watch.observe("elaborate", test.module)
