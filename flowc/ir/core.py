@@ -165,6 +165,7 @@ def scope(location: Span | None = None, device: str = "", namer: Namer | None = 
 OPS: dict[str, type[Op]] = {}
 NO_VALUES: frozenset[Value] = frozenset()
 COMMON = frozenset({"hints", "location", "device"})  # fields of every op, no part of its form
+KINDS = ("operand", "group", "dims", "symbol", "region", "type", "types", "attribute")  # of fields
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)
@@ -187,7 +188,7 @@ class Op:
     optional: ClassVar[frozenset[str]] = frozenset()  # fields with a default, left out of the text where equal to it
     form: ClassVar[dict[str, str]]  # field name -> operand | group | dims | symbol | region | type | types | attribute
     defaults: ClassVar[dict[str, Any]]
-    region_fields: ClassVar[tuple[str, ...]] = ()
+    fields_of: ClassVar[dict[str, tuple[str, ...]]]  # their names by kind
     results: tuple[Value, ...] = field(init=False, repr=False, kw_only=True)
     token: Value | None = field(init=False, repr=False, kw_only=True)
     free: frozenset[Value] = field(init=False, repr=False, kw_only=True)  # loop indices it depends on
@@ -213,10 +214,11 @@ class Op:
         cls.name, OPS[name] = name, cls
         own = [f for f in dataclasses.fields(cls) if f.init and f.name not in COMMON]
         kind = {f.name: kinds.get(hints[f.name], "attribute") for f in own}
-        cls.form = kind | ({"type": "type"} if "type" in kind else {})  # the type stands last
+        kind |= {"type": "type"} if "type" in kind else {}
+        cls.form = {n: k for n, k in kind.items() if k != "type"} | {n: k for n, k in kind.items() if k == "type"}  # the type stands last
         cls.defaults = {f.name: f.default for f in own if f.default is not dataclasses.MISSING}
         cls.optional = frozenset(cls.defaults)
-        cls.region_fields = tuple(n for n, k in kind.items() if k == "region")
+        cls.fields_of = {k: tuple(n for n, own in kind.items() if own == k) for k in KINDS}
 
     def __post_init__(self) -> None:
         around = _SCOPE.get()
@@ -227,16 +229,21 @@ class Op:
         if not self.hints and around.namer is not None and self.level == "graph":
             object.__setattr__(self, "hints", (around.namer(self.name),))
         hints = self.hints
-        results = tuple(Value(t, self, hints[n] if n < len(hints) else "") for n, t in enumerate(self.infer()))
+        types = self.infer()
+        if len(types) == 1:
+            results = (Value(types[0], self, hints[0] if hints else ""),)
+        else:
+            results = tuple(Value(t, self, hints[n] if n < len(hints) else "") for n, t in enumerate(types))
         object.__setattr__(self, "results", results)
-        rooted = self.effect or any(r.roots for r in self.regions)
+        rooted = self.effect or (self.fields_of["region"] and any(r.roots for r in self.regions))
         object.__setattr__(self, "token", Value(TOKEN, self) if rooted else None)
         if around.made is not None and self.level == "graph":
             around.made.append(self)
         free = NO_VALUES
         for v in self.uses:
             if v.op is not None:
-                free |= v.op.free
+                if v.op.free:
+                    free |= v.op.free
             elif v.type.below is not None:
                 free |= {v}
         object.__setattr__(self, "free", free)
@@ -260,10 +267,12 @@ class Op:
         return self.results if self.token is None else (*self.results, self.token)
 
     def of_kind(self, kind: str) -> dict[str, Any]:
-        return {n: getattr(self, n) for n, k in self.form.items() if k == kind}
+        return {n: getattr(self, n) for n in self.fields_of[kind]}
 
     @property
     def operands(self) -> tuple[Value, ...]:
+        if not self.fields_of["group"]:
+            return tuple([getattr(self, n) for n in self.fields_of["operand"]])
         found: list[Value] = []
         for name, kind in self.form.items():
             if kind == "operand":
@@ -274,20 +283,20 @@ class Op:
 
     @property
     def regions(self) -> tuple[Block, ...]:
-        return tuple(getattr(self, n) for n in self.region_fields)
+        names = self.fields_of["region"]
+        return tuple([getattr(self, n) for n in names]) if names else ()
 
     @cached_property
     def uses(self) -> tuple[Value, ...]:
         """Every value the op depends on: operands, indices, what its regions capture."""
-        kinds = self.form.values()
-        used = self.operands
-        if "dims" in kinds:
+        used, kinds = self.operands, self.fields_of
+        if kinds["dims"]:
             used += tuple(v for ds in self.of_kind("dims").values() for v in indices(ds))
-        if "type" in kinds:
+        if kinds["type"]:
             used += tuple(v for t in self.of_kind("type").values() for v in indices(_dims_of(t)))
-        if "types" in kinds:
+        if kinds["types"]:
             used += tuple(v for ts in self.of_kind("types").values() for t in ts for v in indices(_dims_of(t)))
-        if "region" in kinds:
+        if kinds["region"]:
             used += tuple(v for r in self.regions for v in r.captured)
         return used
 

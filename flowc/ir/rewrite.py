@@ -88,7 +88,7 @@ class Rewriter:
     def settle(self, old: Op) -> None:
         """Gives every value of `old`, whose operands are settled, its form or the value it becomes."""
         done = self.done
-        same = not self.sizes and "region" not in old.form.values() and all(done[v] is v for v in old.uses)
+        same = not self.sizes and not old.fields_of["region"] and all(done[v] is v for v in old.uses)
         op = old if same else old.rebuild(done.__getitem__, self.isolated if old.isolated else self.block, self.index)
         if op.token is None:
             op = self.numbered.setdefault(key(op), op)
