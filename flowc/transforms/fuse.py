@@ -121,18 +121,18 @@ def admits(group: Group, op: Op) -> bool:
     """Whether `op` may be computed inside `group`; notes the axes its stages then share.
 
     - What is read in too many ways may not: joining a tensor with itself again and again doubles them each time.
-    - Nor may what drops a checked index, with which its check would go.
     - What only moves elements may otherwise always.
     - Arithmetic may not be repeated: an index along a reduction is allowed only
       where that reduction depends on no axis the access lacks.
     - A reduction, and a costly value read in two ways, must leave a common outer
       axis, which all stages then share; the costly value becomes a row buffer.
+    - A reduction whose extent varies with an axis of its own stays alone: lanes share an extent.
     - A contraction stays the only one, over all axes, and keeps its tile: except
       where the root asks for rows (attention), whose contractions are row buffers.
     """
     value, root = op.results[0], group.root
     accesses = list(group.reads[value])
-    if op is not root and op.operands and (len(accesses) > MOST_ACCESSES or any(drops_a_check(op, access) for access in accesses)):
+    if op is not root and op.operands and len(accesses) > MOST_ACCESSES:
         return False
     if isinstance(op, Tensor) and op.moves:
         return True
@@ -147,6 +147,8 @@ def admits(group: Group, op: Op) -> bool:
     if repeated and not keeps:
         return False
     reduces = reduction(op)
+    if reduces is not None and op is not root and any(v.op is None for p in reduces.body.params for v in indices((p.type.below or 0,))):
+        return False
     contracts = reduces is not None and reduces.fold in PAIRS
     dear = reduces is not None or getattr(op, "costly", False)
     shared = group.outer
@@ -168,18 +170,6 @@ def admits(group: Group, op: Op) -> bool:
         access = accesses[0]
         group.reads[value] = {tuple(d if not isinstance(d, Along) and plain((d,)) <= shared else Along(shared, op) for d in access): None}
     return True
-
-
-def drops_a_check(op: Op, access: Access) -> bool:
-    """Whether the element of `op` no longer depends on an index of `access` that is checked: along an axis of 1."""
-    checked = {a for d in access if isinstance(d, Polynomial) for a in atoms(d) if isinstance(a, Value) and a.op is not None and a.op.fails}
-    if not checked or not isinstance(op, Tensor):
-        return False
-    at = tuple(dim(Value(below(n), None, "a")) if isinstance(d, Along) else d for d, n in zip(access, op.result.type.shape, strict=True))
-    reached = dict.fromkeys(op.operands, True)
-    for v in needed((op.at(*at),), reached):
-        reached[v] = True
-    return any(v not in reached for v in checked)
 
 
 def fits_a_row(group: Group, value: Value) -> bool:
@@ -280,7 +270,10 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
             row, own = local[op.tensor]
             return Read(row, tuple(op.at[a] for a in own), op.inside).result if own else guarded(row, op.inside)
         source = op.tensor.op
-        return guarded(element_of(source, op.at), op.inside) if source is not None and said_by_index(source) else None
+        if source is None or not said_by_index(source):
+            return None
+        element = element_of(source, op.at)
+        return guarded(element, (*op.inside, *dropped(op.at, element, source)))
 
     known = {v: v if isinstance(v.op, Constant) else memory.get(v, v) for v in group.reads}
     spoken = [v for a in group.reads for v in (*indices(a.type.shape), *(a.op.uses if a.op is not None else ()))]
@@ -303,6 +296,17 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
         element = Build(close(inner, (element,))).result
     made = body(outer or inner, (element,), (), (*known.values(), *sizes.values()))
     return Kernel(made, hints=(root.hint or root.name,), location=root.location, device=root.device).result
+
+
+def dropped(at: tuple[Dim, ...], element: Value, op: Tensor) -> list[Dim]:
+    """The checked indices in `at` that the element of `op` does not depend on: as a guard, which always holds, they keep their checks."""
+    checked = [v for v in dict.fromkeys(indices(at)) if v.op is not None and v.op.fails]
+    if not checked:
+        return []
+    reached = dict.fromkeys(op.operands, True)
+    for v in needed((element,), reached):
+        reached[v] = True
+    return [dim(v) for v in checked if v not in reached]
 
 
 def element_of(op: Tensor, at: tuple[Dim, ...]) -> Value:
