@@ -13,14 +13,14 @@ from flowc.codegen import native
 from flowc.codegen.interface import description
 from flowc.codegen.sites import MESSAGES, Kind
 from flowc.codegen.weights import Pointers, pointers
-from flowc.stages import Compiled
 from flowc.errors import Diagnostic, RunError, UsageError
 from flowc.source import Source, Span
+from flowc.stages import Compiled
 from flowc.target import Target, host
 from flowc_runtime.abi import Failure
+from flowc_runtime.machine import UnsupportedTarget
 from flowc_runtime.model import Model
 from flowc_runtime.pool import Pool
-from flowc_runtime.machine import UnsupportedTarget
 from flowc_runtime.pool_text import pool_text
 from flowc_runtime.processors import available_threads
 from flowc_runtime.signature import Description, described

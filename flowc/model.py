@@ -19,9 +19,9 @@ from flowc.source import Source
 from flowc.target import host
 
 if TYPE_CHECKING:
-    from flowc.stages import Compiled, Observer
     from flowc.executable import Linked
     from flowc.ir.core import Module
+    from flowc.stages import Compiled, Observer
 
 
 def load(path: str | os.PathLike[str], options: Options | None = None) -> Model:
@@ -141,8 +141,8 @@ class Model:
 
     def ir(self, stage: str = "elaborate") -> str:
         """The program's text after a stage: IR, formatted `.flow` after read, LLVM text after emit."""
-        from flowc.stages import STAGE_NAMES, compiled, elaborated
         from flowc.ir.printer import print_module
+        from flowc.stages import STAGE_NAMES, compiled, elaborated
 
         if stage not in STAGE_NAMES or (stage == "read" and self._source is None):
             raise UsageError(f"there is no stage {stage} here: the stages are {', '.join(STAGE_NAMES[self._source is None :])}")
@@ -162,8 +162,8 @@ class Model:
     def write(self, path: str | os.PathLike[str]) -> tuple[Path, ...]:
         """Writes an artefact of the kind its suffix names, for the target of the options; gives the paths written."""
         from flowc.codegen.artifact import write
-        from flowc.stages import compiled
         from flowc.ir.printer import print_module
+        from flowc.stages import compiled
 
         planned = compiled(self.module, self._options, stop="plan")
         module = replace(planned.module, name=Path(path).stem)
@@ -301,7 +301,7 @@ class Executable:
         return self.model.compiled.module.func(self.name)
 
     @property
-    def _sizes(self) -> list[Any]:
+    def _sizes(self) -> tuple[Any, ...]:
         from flowc.ir.printer import sizes
 
         return sizes(self.model.module.func(self.name))

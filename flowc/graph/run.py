@@ -16,8 +16,8 @@ def compiled(module: Module) -> Runner:
 
     State lies in the memory of the program that wrote it last: one that runs again and again copies nothing.
     """
-    from flowc.stages import compiled as through_all_stages
     from flowc.executable import linked
+    from flowc.stages import compiled as through_all_stages
 
     (func,) = module.funcs
     reads = dict.fromkeys(op.symbol for op in walk(func.body) if isinstance(op, StateRead))

@@ -15,13 +15,13 @@ from flowc.codegen.interface import Interface, interface
 from flowc.codegen.native import Library, load
 from flowc.codegen.signature import Signature, reads
 from flowc.codegen.weights import pointers
-from flowc.stages import STAGES
 from flowc.ir.core import Module
 from flowc.ir.dims import Dim, evaluate, product
 from flowc.ir.types import DType
 from flowc.lang.elaborate import elaborate
 from flowc.lang.parse import parse
 from flowc.source import Source
+from flowc.stages import STAGES
 from flowc.target import Target, host
 from flowc.transforms.verify import verify
 from flowc_runtime.abi import FlowContext, FlowError, FlowEvent, FlowPool

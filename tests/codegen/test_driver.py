@@ -15,11 +15,11 @@ from flowc.codegen.driver import emit
 from flowc.codegen.interface import description
 from flowc.codegen.native import load, optimise_and_emit
 from flowc.codegen.sites import NOWHERE, Kind
-from flowc.stages import STAGES
 from flowc.errors import CompileError
 from flowc.ir.dims import evaluate
 from flowc.ir.parser import parse_module
 from flowc.ops.catalog import catalog
+from flowc.stages import STAGES
 from flowc.target import host
 from flowc_runtime.abi import FlowContext, FlowError
 from tests.codegen.program import Guarded, Program, planned

@@ -11,13 +11,13 @@ import pytest
 
 from flowc.codegen.llvm.kernel import emit
 from flowc.codegen.native import load
-from flowc.stages import STAGES
 from flowc.ir.core import Func, Module, indices, walk
 from flowc.ir.dims import Size
 from flowc.ir.printer import sizes as sizes_of
 from flowc.ops.interpret import bound, run
 from flowc.ops.kernel import Checked
 from flowc.ops.loops import For
+from flowc.stages import STAGES
 from flowc.target import host
 from flowc.transforms.interpret_loops import Failure, run_kernel
 from flowc.transforms.interpret_plan import Run, run_plan

@@ -5,7 +5,7 @@
     // ----
     <module after the stages>
 
-A line that ends in `// error: ...` must be refused with that message.  `pytest --bless` writes the outcome.
+A line that ends in `// error: ...` must be refused there, with that message.  `pytest --bless` writes the outcome.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from flowc.stages import STAGES
 from flowc.errors import CompileError
 from flowc.ir.parser import parse_module
 from flowc.ir.printer import print_module
 from flowc.ops.catalog import catalog
+from flowc.stages import STAGES
 from flowc.target import AVX512
 from flowc.transforms.verify import verify
 
@@ -33,11 +33,11 @@ def test_stages_give_the_text(file: Path, bless: bool) -> None:
     text = file.read_text()
     given, _, expected = text.partition(RULE)
     stages = [s.strip() for s in given.splitlines()[0].removeprefix("// run:").split(",") if s.strip()]
-    wanted = [line.partition("// error: ")[2] for line in given.splitlines() if "// error: " in line]
+    wanted = [(n, line.partition("// error: ")[2]) for n, line in enumerate(given.splitlines(), 1) if "// error: " in line]
     if wanted:
         with pytest.raises(CompileError) as refused:
             verify(parse_module(given, file.name))
-        assert [d.message for d in refused.value.diagnostics] == wanted
+        assert [(d.span.line if d.span else 0, d.message) for d in refused.value.diagnostics] == wanted
         return
     module = verify(parse_module(given, file.name))
     known = {s.name: s for s in STAGES}
