@@ -66,6 +66,7 @@ def called(frame: Frame, node: ast.Call) -> Denotation:
         case ast.Name(name) if name in built_ins() or name in sizes.FUNCTIONS or name == "stop_gradient":
             return _named(frame, name, evaluated(frame, node), node)
         case ast.Name(name):
+            evaluated(frame, node)  # for what is wrong in them
             raise _no_function(frame, name, node.function.span)
         case _:
             return _member(frame, node)
@@ -75,6 +76,8 @@ def _no_function(frame: Frame, name: str, span: Span) -> Mistake:
     bound = frame.names.get(name)
     if bound is not None and not isinstance(bound.denotation, Wrong):
         return Mistake(f"{name} is {describe(bound.denotation)} and cannot be called", span)
+    if name in lookup.FUNCTIONS:
+        return missing(name, span)
     known = [*frame.unit.functions, *built_ins(), *sizes.FUNCTIONS, "at", "size", "rank"]
     return Mistake(f"there is no function {name}", span, help=did_you_mean(name, known))
 
@@ -102,17 +105,12 @@ def _member(frame: Frame, node: ast.Call) -> Denotation:
 
 
 def evaluated(frame: Frame, node: ast.Call) -> Arguments:
-    """The arguments of a call, each once by name."""
+    """The arguments of a call; each is given once by name, which reading the text has seen to."""
     positional: list[ast.Expression] = []
     named: dict[str, ast.Expression] = {}
     for argument in node.arguments:
         if argument.name is None:
-            if named:
-                raise Mistake("an argument without a name stands before those with one", argument.span)
             positional.append(argument.value)
-        elif argument.name.text in named:
-            first = named[argument.name.text].span
-            raise Mistake(f"{argument.name.text} is given twice", argument.span, (Note("it is given here first", first),))
         else:
             named[argument.name.text] = argument.value
     values = [frame.value(n) for n in positional]
