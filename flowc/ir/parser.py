@@ -12,7 +12,7 @@ from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from flowc.errors import CompileError, Diagnostic, OpError, did_you_mean
 from flowc.ir.core import OPS, Block, Func, Module, Op, State, Symbol, Value
@@ -65,7 +65,8 @@ def _tree(source: Source) -> Node:
     try:
         return _lark().parse(_COMMENT.sub(_blank, source.text))  # type: ignore[return-value]
     except UnexpectedInput as wrong:
-        at = max(wrong.pos_in_stream if wrong.pos_in_stream is not None and wrong.pos_in_stream >= 0 else len(source.text), 0)
+        ended = isinstance(wrong, UnexpectedToken) and wrong.token.type == "$END"
+        at = len(source.text) if ended or wrong.pos_in_stream is None or wrong.pos_in_stream < 0 else wrong.pos_in_stream
         what = "character" if isinstance(wrong, UnexpectedCharacters) else "text"
         found = source.text[at : at + 12].split("\n")[0]
         message = f"unexpected {what} {found!r} in IR text" if found else "the IR text ends too early"
@@ -216,7 +217,7 @@ class _Reader:
             raise self.wrong(f"{name} gives {own}, not {told}", tree)
         names = results.children if isinstance(results, Tree) else []
         if len(names) != len(op.results):
-            raise self.wrong(f"{name} has {len(op.results)} results, not {len(names)}", tree)
+            raise self.wrong(f"{name} has {len(op.results)} result{'s' * (len(op.results) != 1)}, not {len(names)}", tree)
         for r, v in zip(names, op.results, strict=True):
             self.define(r, v)
         return op
