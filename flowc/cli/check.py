@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @json_option
 def check_command(files: tuple[str, ...], as_json: bool) -> None:
-    """Tell all errors and warnings; list what is checked during a run and the proven ranges of sizes."""
+    """Tell mistakes, checks of a run, size ranges."""
     stdin_once(files)
     wrong: list[Diagnostic] = []
     told: list[dict[str, Any]] = []
@@ -62,13 +62,16 @@ def _graphs(module: Module) -> list[dict[str, Any]]:
 def _graph(fn: Func) -> dict[str, Any]:
     """A graph's name, the ranges of its sizes and of those its results are made of, and the checks of its run."""
     from flowc.ir.core import walk
+    from flowc.ops.define import Define
 
-    checks = [{"place": str(op.location or fn.location or ""), "what": _what(op)} for op in walk(fn.body) if op.fails]
-    return {"name": fn.name, "sizes": dict(_ranges(fn)), "checks": checks}
+    checks = [(str(op.location or fn.location or ""), _what(op)) for op in walk(fn.body) if op.fails and not isinstance(op, Define)]
+    listed = [{"place": place, "what": what} for place, what in dict.fromkeys(checks)]
+    return {"name": fn.name, "sizes": dict(_ranges(fn)), "checks": listed}
 
 
 def _ranges(fn: Func) -> Iterator[tuple[str, str]]:
     """The named sizes, then the sizes computed from them that inputs or results have, with what they are proven to lie in."""
+    from flowc.ir.core import indices
     from flowc.ir.dims import Polynomial, lower, show, upper
     from flowc.ir.printer import sizes
 
@@ -78,10 +81,12 @@ def _ranges(fn: Func) -> Iterator[tuple[str, str]]:
     for size in sizes(fn):
         yield size.name, text(size.low, size.high)
     names = [size.name for size in sizes(fn)]
-    shapes = dict.fromkeys(d for v in (*fn.body.params, *fn.body.results) for d in v.type.shape)
-    for d in shapes:
-        if isinstance(d, Polynomial) and show(d) not in names:
-            yield show(d), text(lower(d), upper(d))
+    results = zip(fn.outputs or [r.hint for r in fn.body.results], fn.body.results, strict=True)
+    for name, v in [*((p.hint, p) for p in fn.body.params), *results]:
+        for axis, d in enumerate(v.type.shape):
+            if isinstance(d, Polynomial) and show(d) not in names:
+                known = not any(indices((d,)))
+                yield show(d) if known else f"axis {axis} of {name}", text(lower(d), upper(d))
 
 
 def _what(op: Op) -> str:

@@ -26,9 +26,9 @@ COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 @click.option("--stage", type=StageName(), help="The stage at which programs are compared, where they do not say one themselves.")
 @json_option
 def diff_command(a: str, b: str, stage: str | None, as_json: bool) -> None:
-    """Compare two texts of the IR or two programs; model.flow@STAGE is a program at a stage.
+    """Compare programs or texts of the IR.
 
-    Names of values, layout and comments do not count.  Exit status: 0 equal, 3 different.
+    model.flow@STAGE is a program at a stage.  Names of values, layout and comments do not count.  Exit status: 0 equal, 3 different.
     """
     stdin_once((a, b))
     first, second = (_module(given, stage or "elaborate") for given in (a, b))

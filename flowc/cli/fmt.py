@@ -18,7 +18,10 @@ from flowc.cli.terminal import Progress, say, tell
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @click.option("--check", is_flag=True, help="Only tell which files would change; exit status 3 where there are any.")
 def fmt_command(files: tuple[str, ...], check: bool) -> None:
-    """Lay programs out canonically, in place; - goes to the standard output."""
+    """Lay programs out canonically.
+
+    Files are changed in place; - goes to the standard output.
+    """
     from flowc.errors import CompileError, Diagnostic
     from flowc.lang.format import format
     from flowc.lang.parse import decoded

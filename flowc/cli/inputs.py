@@ -171,7 +171,22 @@ def _graph_level(source: Source) -> Module:
     if level_of(module) != "graph":
         message = f"{source.name} is IR of level {level_of(module)}; compiling begins with that of level graph"
         raise CompileError((Diagnostic(message, None, help="flowc opt takes it on from any stage"),))
+    refuse_absent(module)
     return module
+
+
+def refuse_absent(module: Module) -> None:
+    """Raises `CompileError` for arrays of which a text has only the hash."""
+    from flowc.errors import CompileError, Diagnostic
+    from flowc.ir.core import walk
+    from flowc.ops.plan import WeightData
+    from flowc.ops.tensor import Weight
+
+    ops = [op for f in module.funcs for op in walk(f.body) if isinstance(op, Weight | WeightData) and op.blob.load is None]
+    help = "compile the program itself: the text of the IR holds no large arrays"
+    wrong = [Diagnostic(f"the elements of {op.symbol} are not at hand, only their hash", op.location, help=help) for op in ops]
+    if wrong:
+        raise CompileError(wrong)
 
 
 @contextmanager

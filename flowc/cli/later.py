@@ -13,7 +13,7 @@ from flowc.cli.inputs import FILE, dim_option, json_option
 @click.argument("value", required=False)
 @json_option
 def explain_command(model: str, value: str | None, as_json: bool) -> None:
-    """Say what each value became (not there yet)."""
+    """Say what values became (not there yet)."""
     not_yet("flowc explain")
 
 

@@ -16,7 +16,10 @@ from flowc.cli.terminal import bytes_text, say, table
 @click.option("--clear", is_flag=True, help="Remove all of it.")
 @json_option
 def cache_command(clear: bool, as_json: bool) -> None:
-    """List the compiled code that is kept; FLOWC_CACHE names its folder."""
+    """List the compiled code that is kept.
+
+    FLOWC_CACHE names its folder; where that is empty nothing is kept.
+    """
     from flowc.cache import Cache, default_folder
 
     folder = cache_folder()

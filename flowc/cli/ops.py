@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @json_option
 def ops_command(name: str | None, as_json: bool) -> None:
-    """Tell what the built-in functions are, or all about one."""
+    """Tell what built-in functions there are.
+
+    With a name all about that one.
+    """
     from flowc.errors import did_you_mean
     from flowc.ops.call import built_ins, reference, signature_text
 

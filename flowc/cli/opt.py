@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowc.cli.inputs import FILE, ir_module, source_of, target_options
+from flowc.cli.inputs import FILE, ir_module, refuse_absent, source_of, target_options
 from flowc.cli.stages import NAMES, StageName, after, level, level_of, text_of
 from flowc.cli.terminal import tell
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 @click.option("--trace-laws", is_flag=True, help="Tell on stderr each use of a law, as law: before -> after.")
 @target_options
 def opt_command(file: str, origin: str | None, wanted: str, trace_laws: bool, target: str, cpu: str, features: str) -> None:
-    """Take text of the IR through stages; without --run it is only read, verified and printed."""
+    """Take text of the IR through stages.
+
+    Without --run it is only read, verified and printed.
+    """
     from flowc.cli.targets import chosen
 
     stages = [_stage(name.strip()) for name in wanted.split(",") if name.strip()]
@@ -40,6 +43,7 @@ def opt_command(file: str, origin: str | None, wanted: str, trace_laws: bool, ta
     if "emit" in stages:
         from flowc.codegen.driver import emit
 
+        refuse_absent(module)
         click.echo(emit(module, machine), nl=False)
     else:
         click.echo(text_of(module), nl=False)

@@ -60,7 +60,7 @@ def run_command(
     check_nan: bool, save: Path | None, load: Path | None, repeat: int, dims: tuple[tuple[str, str], ...], threads: int | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Compile a program in memory, run one of its graphs, print the results."""
+    """Run a graph and print its results."""
     source, options = source_of(model), options_of(None, dims, threads=threads)
     program, module, name = _program(source, graph, options, fetches, check_nan)
     signature = next(s for s in program.description.graphs if s.name == name)

@@ -41,7 +41,10 @@ class Outcome:
 @threads_option
 @json_option
 def test_command(files: tuple[str, ...], part: str, threads: int | None, as_json: bool) -> None:
-    """Run test blocks, each on native code and on the interpreter; exit status 3 where one fails."""
+    """Run test blocks.
+
+    Each runs on native code and on the interpreter; the exit status is 3 where one fails.
+    """
     stdin_once(files)
     options = options_of(None, threads=threads)
     tests = [(file, source, test) for file, source, test in _tests(files) if part in test.title]

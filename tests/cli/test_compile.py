@@ -227,3 +227,33 @@ def test_time_is_told_for_each_stage(flowc: Flowc) -> None:
     said = json.loads(flowc("compile", "scale.flow", "--time", "--json").stdout)
     assert list(said["stages"]) == list(NAMES)
     assert all(seconds >= 0 for seconds in said["stages"].values()) and sum(said["stages"].values()) <= said["seconds"]
+
+
+def test_ir_without_the_elements_of_its_arrays_is_not_compiled(flowc: Flowc) -> None:
+    np.savez("w.npz", w=np.zeros(1000, np.float32))
+    Path("m.flow").write_text('import weights "w.npz" as w\ngraph f(x: f32[1000]) -> (y: f32[1000]) { y = x + w.w }\n')
+    flowc("compile", "m.flow", "-o", "m.fir")
+    for command in (("compile", "m.fir"), ("opt", "m.fir", "--run", "simplify,fuse,schedule,plan,emit")):
+        said = flowc(*command)
+        assert (said.exit_code, said.stdout) == (1, "")
+        told = said.stderr.splitlines()
+        assert told[0] == "m.fir:5:3: error: the elements of w.w are not at hand, only their hash"
+        assert told[-1] == "help: compile the program itself: the text of the IR holds no large arrays"
+
+
+def test_separate_weights_are_a_file_of_their_own(flowc: Flowc) -> None:
+    w = np.arange(2000, dtype=np.float32)
+    np.savez("w.npz", w=w)
+    Path("m.flow").write_text('import weights "w.npz" as w\ngraph f(x: f32[2000]) -> (y: f32[2000]) { y = x + w.w }\n')
+    said = flowc("compile", "m.flow", "--weights", "separate", "--json")
+    assert [entry["path"] for entry in json.loads(said.stdout)["written"]] == ["m.o", "m.h", "m.weights"]
+    np.testing.assert_array_equal(np.fromfile("m.weights", np.float32)[:2000], w)
+
+
+def test_machine_without_fused_multiply_add_is_warned_of(flowc: Flowc) -> None:
+    said = flowc("compile", "scale.flow", "--target", "x86_64-unknown-linux-gnu", "--cpu", "x86-64")
+    assert said.exit_code == 0
+    assert said.stderr == (
+        "warning: x86_64-unknown-linux-gnu x86-64 has no fused multiply-add: "
+        "products of matrices take about 30 times as long, in software\n"
+    )
