@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Self, dataclass_transform, get_type_hints
 
+from flowc.errors import OpError
 from flowc.ir.dims import Dim, Polynomial, Size, atoms, dim, substitute
 from flowc.ir.types import TOKEN, Type
 from flowc.source import Span
@@ -80,6 +81,11 @@ class Func:
     level: str = "graph"
     location: Span | None = None
 
+    def __str__(self) -> str:
+        from flowc.ir.printer import print_func
+
+        return print_func(self)
+
     @cached_property
     def sizes(self) -> tuple[Size, ...]:
         """The named sizes it speaks of, in order of first appearance."""
@@ -117,6 +123,11 @@ class Module:
     name: str
     funcs: tuple[Func, ...]
     states: tuple[State, ...] = ()
+
+    def __str__(self) -> str:
+        from flowc.ir.printer import print_module
+
+        return print_module(self)
 
     def func(self, name: str) -> Func:
         return next(f for f in self.funcs if f.name == name)
@@ -229,7 +240,11 @@ class Op:
         if not self.hints and around.namer is not None and self.level == "graph":
             object.__setattr__(self, "hints", (around.namer(self.name),))
         hints = self.hints
-        types = self.infer()
+        try:
+            types = self.infer()
+        except OpError as error:
+            error.location = error.location or self.location
+            raise
         if len(types) == 1:
             results = (Value(types[0], self, hints[0] if hints else ""),)
         else:
