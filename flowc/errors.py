@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -67,11 +68,25 @@ class RunError(Error):
 
 
 class OpError(Exception):
-    """Operands that do not fit an op, told by the op, which knows no place; a note is a text and what it speaks of."""
+    """Operands that do not fit an op; a note is a text and what it speaks of, `location` that of the op where there is one."""
 
-    def __init__(self, message: str, notes: tuple[tuple[str, object], ...] = (), help: str = "") -> None:
+    def __init__(self, message: str, notes: tuple[tuple[str, object], ...] = (), help: str = "", location: Span | None = None) -> None:
         super().__init__(message)
-        self.notes, self.help = notes, help
+        self.notes, self.help, self.location = notes, help, location
+
+
+@contextmanager
+def op_errors_placed() -> Generator[None]:
+    """An `OpError` inside becomes a `CompileError` at the place of its op."""
+    try:
+        yield
+    except OpError as error:
+        raise CompileError((Diagnostic(str(error), error.location, help=error.help),)) from None
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 value`, `2 values`, `2 axes`."""
+    return f"{count} {noun if count == 1 else noun[:-2] + 'es' if noun.endswith('xis') else noun + 's'}"
 
 
 def render(diagnostics: Sequence[Diagnostic]) -> str:

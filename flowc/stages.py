@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowc.errors import CompileError, Diagnostic, OpError, UsageError
+from flowc.errors import CompileError, Diagnostic, OpError, UsageError, op_errors_placed
 from flowc.ir.core import Module
 from flowc.ir.dims import show, upper
 from flowc.options import Options
@@ -99,7 +99,8 @@ def compiled(module: Module, options: Options | None = None, observe: Observer |
             raise UsageError(str(error) + (f": {error.help}" if error.help else "")) from None
         for stage in STAGES:
             begin = time.perf_counter()
-            module = stage.run(module, target)
+            with op_errors_placed():
+                module = stage.run(module, target)
             seconds[stage.name] = time.perf_counter() - begin
             if observe:
                 observe(stage.name, module)

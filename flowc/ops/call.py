@@ -13,7 +13,7 @@ from functools import cache
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from flowc.errors import OpError, did_you_mean
+from flowc.errors import OpError, counted, did_you_mean
 from flowc.ir.core import COMMON, Value
 from flowc.ir.dims import Dim, Polynomial, show
 from flowc.ir.types import DType, Type
@@ -159,10 +159,13 @@ def _converted(cls: type[BuiltIn], p: Parameter, x: Argument, place: Place) -> A
 
 
 def _reason(kind: Kind, x: Argument) -> str:
+    if not isinstance(x, Value) or x.type.rank:
+        return ""
+    dtype = x.type.dtype
     sizes = (Kind.size, Kind.shape, Kind.parts, Kind.pairs, Kind.axis, Kind.axes, Kind.order)
-    if isinstance(x, Value) and kind in sizes and x.type.dtype.is_integer and not x.type.rank:
-        return "it must be known when the program is compiled"
-    return ""
+    truth = dtype is DType.bool
+    fits = kind in sizes and dtype.is_integer or kind is Kind.bool and truth or kind is Kind.number and not truth
+    return "it must be known when the program is compiled" if fits else ""
 
 
 class _Unfit(Exception):
@@ -384,7 +387,7 @@ def describe(x: Argument) -> str:
         case None:
             return "none"
         case _:
-            return f"a list of {len(x)}"
+            return f"a list of {counted(len(x), 'item')}"
 
 
 def signature_text(cls: type[BuiltIn]) -> str:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from flowc.errors import Diagnostic, OpError, RunError
+from flowc.errors import Diagnostic, OpError, RunError, counted
 from flowc.ir.core import Op, Value
 from flowc.ir.dims import Dim, Polynomial, at_least, at_most, dim, show
 from flowc.ir.types import DType, Type
@@ -82,7 +82,7 @@ class TakeAlong(Tensor, name="take_along_axis"):
     @classmethod
     def make(cls, x: Value, ids: Value, axis: Axis) -> Value:
         if x.type.rank != ids.type.rank:
-            raise OpError(f"take_along_axis of {x.type} and {ids.type}: they have {x.type.rank} and {ids.type.rank} axes")
+            raise OpError(f"take_along_axis of {x.type} and {ids.type}: {counted(x.type.rank, 'axis')} and {ids.type.rank}")
         return cls(x, ids, axis_of(axis, x.type), told(ids, x)).result
 
     def others(self) -> tuple[Type, Type]:
@@ -182,7 +182,7 @@ def _items(x: Value, subscripts: Sequence[Subscript]) -> Iterator[tuple[int, Dim
     """What each axis is indexed by, and None for a new one, with the place among the subscripts; a mask is its positions."""
     taken = sum(_axes(s) for s in subscripts)
     if taken > x.type.rank:
-        raise OpError(f"{x.type} has {x.type.rank} axes, not {taken}")
+        raise OpError(f"{x.type} has {counted(x.type.rank, 'axis')}, not {taken}")
     if sum(isinstance(s, EllipsisType) for s in subscripts) > 1:
         raise OpError("one `...` stands among subscripts, not several")
     tensors = any(isinstance(s, Value) and s.type.rank for s in subscripts)
@@ -233,7 +233,7 @@ def _scalar(k: Dim) -> Value:
 def _selected(x: Value, mask: Value, axis: int) -> tuple[Value, ...]:
     """Where the mask of the axes from `axis` on is true, by axis."""
     if not mask.type.rank:
-        raise OpError(f"a mask of {x.type} has axes, {mask.type} has none", help="write `where`, or `if`")
+        raise OpError(f"a mask of {x.type} has axes, and {mask.type} has none", help="write `where`, or `if`")
     own = x.type.shape[axis : axis + mask.type.rank]
     assumed_equal(list(zip(mask.type.shape, own, strict=True)), f"the mask {mask.type} does not fit the axes {axis} on of {x.type}")
     fitting = mask if mask.type.shape == own else broadcast_to(mask, own)

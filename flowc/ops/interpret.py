@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from flowc.errors import Diagnostic, OpError, RunError
+from flowc.errors import Diagnostic, OpError, RunError, counted
 from flowc.ir.core import Block, Func, Module, Op, Value, indices, needed
 from flowc.ir.dims import Dim, Floor, Least, Polynomial, Size, atoms, dim, evaluate, linear, show, substitute
 from flowc.ir.types import Type, below
@@ -59,7 +59,7 @@ def bound(func: Func, arrays: Sequence[Array]) -> dict[Any, int]:
     found: dict[Any, int] = {}
     for p, a in zip(func.body.params, arrays, strict=True):
         if a.ndim != p.type.rank:
-            raise RunError(f"{p.hint} is {p.type}, and has {p.type.rank} axes, not {a.ndim}", SIZE, 0, a.ndim, p.type.rank)
+            raise RunError(f"{p.hint} is {p.type}, and has {counted(p.type.rank, 'axis')}, not {a.ndim}", SIZE, 0, a.ndim, p.type.rank)
         for d, n in zip(p.type.shape, a.shape, strict=True):
             if isinstance(d, Polynomial):
                 found.update(_solved(d, n, found))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from flowc.errors import OpError
+from flowc.errors import OpError, counted
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim, at_least, show
 from flowc.ir.types import DType, Type
@@ -44,7 +44,7 @@ class Concat(Tensor, name="concat"):
         open_: tuple[tuple[Dim, Dim], ...] = ()
         for x in self.tensors[1:]:
             if x.type.rank != first.rank:
-                raise OpError(f"concat of {first} and {x.type}: they have {first.rank} and {x.type.rank} axes")
+                raise OpError(f"concat of {first} and {x.type}: {counted(first.rank, 'axis')} and {x.type.rank}")
             pairs = [(a, b) for n, (a, b) in enumerate(zip(first.shape, x.type.shape, strict=True)) if n != self.axis]
             open_ += assumed_equal(pairs, f"concat of {first} and {x.type} along axis {self.axis}: the other sizes differ")
         return open_
@@ -103,7 +103,7 @@ class Stack(Tensor, name="stack"):
         open_: tuple[tuple[Dim, Dim], ...] = ()
         for x in self.tensors[1:]:
             if x.type.rank != first.rank:
-                raise OpError(f"stack of {first} and {x.type}: they have {first.rank} and {x.type.rank} axes")
+                raise OpError(f"stack of {first} and {x.type}: {counted(first.rank, 'axis')} and {x.type.rank}")
             pairs = list(zip(first.shape, x.type.shape, strict=True))
             open_ += assumed_equal(pairs, f"stack of {first} and {x.type}: their sizes differ")
         return open_
@@ -137,7 +137,7 @@ class Pad(Tensor, name="pad"):
     @classmethod
     def make(cls, x: Value, pads: Pairs, mode: str = "constant", value: Value | None = None) -> Value:
         if mode != "constant":
-            raise OpError(f'pad with mode "{mode}" is not there yet', help='"constant" is')
+            raise OpError(f'pad with mode "{mode}" is not there yet', help='the one mode is "constant"')
         if len(pads) != x.type.rank:
             raise OpError(f"pad of {x.type} takes {x.type.rank} pairs [before, after], not {len(pads)}")
         border = like(x, False if x.type.dtype is DType.bool else 0) if value is None else value

@@ -35,7 +35,7 @@ class AlongAxis(Tensor):
 
 def floats(name: str, x: Value) -> None:
     if not x.type.dtype.is_float:
-        raise OpError(f"{name} of {x.type}: not of floats", help=f"convert first: `{name}(x as f32)`")
+        raise OpError(f"{name} takes floats, not {x.type}", help=f"convert first: `{name}(x as f32)`")
 
 
 class Softmax(AlongAxis, name="softmax"):

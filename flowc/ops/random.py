@@ -35,7 +35,8 @@ class Random(Tensor):
         if self.seed.type != Type(DType.i64):
             raise OpError(f"the seed of {self.name} is an i64 scalar, not {self.seed.type}", help="convert it: `... as i64`")
         if self.floats and type.dtype not in BITS:
-            raise OpError(f"{self.name} gives f32 or f64, not {type.dtype.value}", help="convert the result: `... as ...`")
+            dtype = type.dtype.value
+            raise OpError(f"{self.name} gives f32 or f64, not {dtype}", help=f"convert the result: `{self.name}(f32, ...) as {dtype}`")
         return (type,)
 
     def drawn(self, i: tuple[Dim, ...], again: bool = False) -> Words:
@@ -153,7 +154,7 @@ class RandInt(Random, name="randint"):
     def infer(self) -> tuple[Type, ...]:
         (low,), (high,), dtype = self.low, self.high, self.type.dtype
         if not dtype.is_integer:
-            raise OpError(f"randint gives integers, not {dtype.value}")
+            raise OpError(f"randint gives integers, not {dtype.value}", help=f"convert the result: `randint(i32, ...) as {dtype.value}`")
         if at_least(low - high, 0) or at_least(high - low, (1 << 32) + 1):
             raise OpError(f"randint from {show(low)} to {show(high)}: between 1 and 2^32 integers lie in between")
         least, most = dtype.limits()

@@ -266,7 +266,7 @@ class OfFloats(Tensor):
 
     def infer(self) -> tuple[Type, ...]:
         if not self.x.type.dtype.is_float:
-            raise OpError(f"{self.name} of {self.x.type}: not of floats", help=f"convert first: `{self.name}(x as f32)`")
+            raise OpError(f"{self.name} takes floats, not {self.x.type}", help=f"convert first: `{self.name}(x as f32)`")
         return (Type(self.x.type.dtype, without(self.x.type, self.axis)),)
 
 

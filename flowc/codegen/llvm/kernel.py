@@ -152,7 +152,7 @@ class Kernel(Tiles):
         if code:
             return self.code(code, operand, result, lanes, **operands)
         if not op.function:
-            raise OpError(f"{op.name} of {operand.value} has no native code yet")
+            raise OpError(f"{op.name} of {operand.value} has no native code yet", location=op.location)
         name = self.support.function(op, operand, self.width if lanes else 0)
         given = ", ".join(f"{self.type(operand, lanes)} {v}" for v in operands.values())
         return self.text.value(f"call {self.type(result, lanes)} {name}({given})")

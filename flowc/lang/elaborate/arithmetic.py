@@ -21,6 +21,7 @@ from flowc.lang.elaborate.values import (
     Denotation,
     Element,
     Listed,
+    Several,
     Wrong,
     describe,
     is_index_like,
@@ -264,7 +265,8 @@ def converted(frame: Frame, node: ast.Cast) -> Denotation:
         case Listed():
             return types.strong(frame, x, node.span, dtype)
         case _:
-            raise Mistake(f"as converts a value, not {describe(x)}", node.span)
+            help = "unpack them first: `a, b = ...`" if isinstance(x, Several) else ""
+            raise Mistake(f"as converts a value, not {describe(x)}", node.span, help=help)
 
 
 def _truncated(x: float, dtype: DType) -> int:

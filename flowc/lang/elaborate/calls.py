@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from flowc.ir.core import Value
 from flowc.lang import ast
 from flowc.lang.elaborate import expand, lookup, reads, sizes, types
 from flowc.lang.elaborate.context import Frame
+from flowc.lang.elaborate.functions import NAMED
 from flowc.lang.elaborate.report import Mistake, missing
 from flowc.lang.elaborate.units import Unit, place
 from flowc.lang.elaborate.values import (
@@ -32,6 +33,7 @@ from flowc.ops.pointwise import Elementwise
 from flowc.ops.tensor import BuiltIn
 from flowc.source import Span
 
+MAX_NOTES = 8  # of one mistake
 LATER = ("grad", "vjp", "jvp", "check_grad")
 
 
@@ -76,7 +78,7 @@ def _no_function(frame: Frame, name: str, span: Span) -> Mistake:
     bound = frame.names.get(name)
     if bound is not None and not isinstance(bound.denotation, Wrong):
         return Mistake(f"{name} is {describe(bound.denotation)} and cannot be called", span)
-    if name in lookup.FUNCTIONS:
+    if name in NAMED:
         return missing(name, span)
     known = [*frame.unit.functions, *built_ins(), *sizes.FUNCTIONS, "at", "size", "rank"]
     return Mistake(f"there is no function {name}", span, help=did_you_mean(name, known))
@@ -220,10 +222,10 @@ def _culprits(frame: Frame, given: Arguments, place: int | str | None) -> list[N
 
 
 def declarations(frame: Frame, given: Arguments) -> list[Note]:
-    """For each argument that is a name: where it comes from, and with which type."""
+    """For the arguments, and items of lists, that are names: where they come from, and with which types; some of many."""
     notes: list[Note] = []
     pairs = [*zip(given.nodes, given.positional, strict=True), *((given.named[k], x) for k, x in given.keyword.items())]
-    for node, x in pairs:
+    for node, x in (each for pair in pairs for each in _items(*pair)):
         type = type_of(x)
         chain = lookup.dotted(node)
         name = node.text if isinstance(node, ast.Name) else chain[0].text if chain is not None else None
@@ -237,4 +239,13 @@ def declarations(frame: Frame, given: Arguments) -> list[Note]:
             note = Note(f"{text} {word if chain is None else 'is'} {type_text(type)}", span)
             if note not in notes:
                 notes.append(note)
-    return notes
+    return notes[:MAX_NOTES]
+
+
+def _items(node: ast.Expression, x: Denotation) -> Iterator[tuple[ast.Expression, Denotation]]:
+    """An argument, or the items of a list."""
+    if isinstance(node, ast.List) and isinstance(x, Listed):
+        for each in zip(node.elements, x.items, strict=True):
+            yield from _items(*each)
+    else:
+        yield node, x

@@ -101,7 +101,7 @@ class Build:
     checked: dict[Any, None] = field(default_factory=dict[Any, None])
     bound: dict[Value, None] = field(default_factory=dict[Value, None])  # values that have a name of the file
     consts: dict[str, Denotation] = field(default_factory=dict[str, Denotation])
-    open: dict[str, None] = field(default_factory=dict[str, None])  # consts being evaluated
+    open: dict[str, None] = field(default_factory=dict[str, None])  # consts, types of states and ranges being evaluated
     initialises: bool = False  # this is the function that writes every state's first value
     unknown: dict[str, None] = field(default_factory=dict[str, None])  # names that stand for nothing, each told once
     elements: int = 0  # numbers written out in lists
@@ -234,7 +234,7 @@ class Frame:
     def require_at_least(self, a: Dim, low: Dim, span: Span | None) -> None:
         """A check that a size is at least another."""
         if at_least(low - a, 1):
-            raise Mistake(f"the size {dim_text(a)} is below {dim_text(low)}", span)
+            raise Mistake(f"the size {dim_text(a)} is {f'below {dim_text(low)}' if low != 0 else 'negative'}", span)
         if not at_least(a - low, 0) and self._first(("least", a, low)):
             with scope(span):
                 self._place(CheckAtLeast((a, low), f"{dim_text(a)} is at least {dim_text(low)}"))

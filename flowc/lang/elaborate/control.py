@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flowc.errors import Note
+from flowc.errors import Note, counted
 from flowc.ir.core import Block, Namer, Value
 from flowc.ir.types import DType, Type
 from flowc.lang import ast
 from flowc.lang.elaborate import arithmetic, sizes, types
 from flowc.lang.elaborate.context import Bound, Frame, Names, Outcome, Region, Write
-from flowc.lang.elaborate.report import Mistake, counted
+from flowc.lang.elaborate.report import Mistake
 from flowc.lang.elaborate.values import WRONG, Affine, Denotation, Element, Several, Wrong, describe, is_weak
 from flowc.ops.control import Cond, Loop
 from flowc.ops.elementwise import where

@@ -11,7 +11,7 @@ from flowc.ir.core import Value, close
 from flowc.ir.dims import Dim, at_least, atoms, dim, substitute
 from flowc.ir.types import DType, below
 from flowc.lang import ast
-from flowc.lang.elaborate import lookup, reads, types
+from flowc.lang.elaborate import reads, types
 from flowc.lang.elaborate.context import Bound, Frame, Names, Reading
 from flowc.lang.elaborate.report import Mistake
 from flowc.lang.elaborate.sizes import greatest
@@ -139,8 +139,6 @@ def _distinct(indices: Sequence[ast.IndexName]) -> None:
     for n in indices:
         if n.name.text in seen:
             raise Mistake(f"the index {n.name.text} stands twice", n.name.span, (Note("it stands here first", seen[n.name.text]),))
-        if n.name.text in lookup.CONSTANTS:
-            raise Mistake(f"{n.name.text} is a constant of the language", n.name.span)
         seen[n.name.text] = n.name.span
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from flowc.errors import Note, did_you_mean
+from flowc.errors import Note, counted, did_you_mean
 from flowc.ir.core import Namer, Value
 from flowc.ir.dims import Dim, at_least, dim
 from flowc.lang import ast
 from flowc.lang.elaborate import lookup, types
 from flowc.lang.elaborate.context import Bound, Build, Frame, Names, Outcome, Region
 from flowc.lang.elaborate.ranges import open_index
-from flowc.lang.elaborate.report import MAX_CALLS, Mistake, counted
+from flowc.lang.elaborate.report import MAX_CALLS, Mistake
 from flowc.lang.elaborate.types import Given
 from flowc.lang.elaborate.units import Unit, place
 from flowc.lang.elaborate.values import WRONG, Denotation, Several, Wrong, describe, dim_text, known_dim, type_of

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from flowc.errors import Note, did_you_mean
 from flowc.ir.core import Namer, Symbol, Value
@@ -79,8 +81,9 @@ def named_size(frame: Frame, unit: Unit, item: ast.Dim, name: str) -> Size:
     if item.low is None:
         return Size(name)
     at = file_frame(frame, unit)
-    low = sizes.number(at, item.low)
-    high = None if item.high is None else sizes.number(at, item.high)
+    with _open(frame, f"range {unit.path}{name}", f"the range of {name} speaks of {name} itself", item.low.span):
+        low = sizes.number(at, item.low)
+        high = None if item.high is None else sizes.number(at, item.high)
     if low < 0:
         raise Mistake(f"{name} is a size and may not be negative", item.low.span)
     if high is not None and high < low:
@@ -102,22 +105,29 @@ def constant(frame: Frame, unit: Unit, item: ast.Const, span: Span) -> Denotatio
     known = frame.build.consts.get(key)
     if known is not None:
         return known
-    if key in frame.build.open:
-        raise Mistake(f"{item.name.text} is defined by itself", item.name.span)
-    frame.build.open[key] = None
-    try:
+    with _open(frame, key, f"{item.name.text} is defined by itself", item.name.span):
         at = file_frame(frame, unit, f"{unit.path}{item.name.text}").within(constant=True)
         begin = len(frame.build.made)
         found = at.evaluate(at, item.value)
         if item.type is not None and not isinstance(found, Wrong):
             found = types.fitted(at, found, types.pattern(at, item.type), item.name.text, item.value.span)
         found = statements.named(at, found, at.targets[0], begin)
-    finally:
-        del frame.build.open[key]
     frame.build.consts[key] = found
     if isinstance(found, Value):
         frame.build.shared[key] = found
     return found
+
+
+@contextmanager
+def _open(frame: Frame, key: str, message: str, span: Span) -> Generator[None]:
+    """The declaration of `key` is being evaluated; raises `Mistake` where it is so already."""
+    if key in frame.build.open:
+        raise Mistake(message, span)
+    frame.build.open[key] = None
+    try:
+        yield
+    finally:
+        del frame.build.open[key]
 
 
 def state(frame: Frame, unit: Unit, item: ast.Param | ast.State, span: Span) -> Denotation:
@@ -139,8 +149,9 @@ def state(frame: Frame, unit: Unit, item: ast.Param | ast.State, span: Span) -> 
 
 def state_type(frame: Frame, unit: Unit, item: ast.Param | ast.State) -> Type:
     """A state's type, whose sizes are numbers."""
-    at = file_frame(frame, unit)
-    type = types.concrete(at, types.pattern(at, item.type))
+    at, name = file_frame(frame, unit), item.name.text
+    with _open(frame, f"type {unit.path}{name}", f"the type of {name} speaks of {name} itself", item.type.span):
+        type = types.concrete(at, types.pattern(at, item.type))
     for d in type.shape:
         if not isinstance(d, int):
             raise Mistake(

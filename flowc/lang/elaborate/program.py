@@ -170,8 +170,6 @@ class _Elaboration:
     def _inputs(self, frame: Frame, graph: ast.Graph) -> tuple[Value, ...]:
         params: list[Value] = []
         for formal in graph.formals:
-            if formal.name.text in lookup.CONSTANTS:
-                self.report.add(Mistake(f"{formal.name.text} is a constant of the language", formal.name.span))
             known = frame.names.here.get(formal.name.text)
             if known is not None:
                 notes = (Note("it stands here first", known.span),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flowc.errors import Note
+from flowc.errors import Note, counted
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim, Polynomial, at_least, atoms, dim, floor, least
 from flowc.ir.types import DType
@@ -72,7 +72,7 @@ def _ats(
 ) -> list[At]:
     if len(nodes) != x.type.rank:
         text = types.source_text(base)
-        axes = f"{x.type.rank} ax{'i' if x.type.rank == 1 else 'e'}s"
+        axes = counted(x.type.rank, "axis")
         raise Mistake(f"an element of {text} has an index for each of its {axes}, not {len(nodes)}: {text} is {describe(x)}", span)
     return [_at(frame, s, n) for s, n in zip(subscripts, nodes, strict=True)]
 

@@ -51,11 +51,6 @@ class Report:
         return TooMuch()
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 value`, `2 values`."""
-    return f"{count} {noun}{'s' * (count != 1)}"
-
-
 def missing(what: str, span: Span, help: str = "") -> Mistake:
     """The mistake of using what the language has and the compiler does not have so far."""
     return Mistake(f"{what} is not there yet", span, help=help)

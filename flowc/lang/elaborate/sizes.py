@@ -83,7 +83,7 @@ def _function(frame: Frame, name: str, arguments: list[Dim], span: Span) -> Dim:
         divided(frame, "//", over, by, span)
         return ceil(over, by)
     if not arguments:
-        raise Mistake(f"{name} of no sizes", span)
+        raise Mistake(f"{name} takes sizes, and is given none", span)
     found = arguments[0]
     for other in arguments[1:]:
         found = least(found, other) if name == "min" else greatest(found, other)

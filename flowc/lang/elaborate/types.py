@@ -166,7 +166,9 @@ def unify(frame: Frame, function: str, given: Sequence[Given]) -> Unified:
         if type is None:
             continue
         if type.dtype is not _dtype(g.pattern, dtypes):
-            raise _unfit(function, g, arguments[g.name], help=f"convert it: `... as {_dtype(g.pattern, dtypes).value}`")
+            fits = type.rank == len(g.pattern.shape) or any(isinstance(axis, Rest) for axis in g.pattern.shape)
+            help = f"convert it: `... as {_dtype(g.pattern, dtypes).value}`" if fits else ""
+            raise _unfit(function, g, arguments[g.name], help=help)
         leading, own = _split(function, g, arguments[g.name], type)
         if leading is not None:
             if rest is not None and (len(rest) != len(leading) or any(differ(a, b) for a, b in zip(rest, leading, strict=True))):
@@ -232,6 +234,8 @@ def plain(x: Listed, span: Span) -> list[Any]:
     for item in x.items:
         if isinstance(item, Listed):
             items.append(plain(item, span))
+        elif isinstance(item, Element | Affine):
+            raise Mistake("a list holds no elements of a definition by index", span, help="give the list's axis an index name of its own")
         elif isinstance(item, Value) or is_weak(item):
             items.append(item)
         else:

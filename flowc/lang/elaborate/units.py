@@ -19,7 +19,6 @@ from flowc.ops.tensor import Weight
 from flowc.source import Source, Span
 
 MAX_FILES = 1_000  # of one program
-RESERVED = ("inf", "nan", "pi", "e")
 D = TypeVar("D", bound=ast.Item)
 Declaration = ast.Dim | ast.Const | ast.Param | ast.State | ast.Device | ast.Import
 
@@ -101,9 +100,7 @@ class Loader:
             self.report.add(mistake)
 
     def _declare(self, declared: dict[str, D], name: ast.Name, item: D) -> None:
-        if name.text in RESERVED:
-            self.report.add(Mistake(f"{name.text} is a constant of the language", name.span))
-        elif name.text in declared:
+        if name.text in declared:
             note = Note(f"{name.text} is declared here first", place(declared[name.text], name.text))
             self.report.add(Mistake(f"{name.text} is declared twice", name.span, (note,)))
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from flowc.errors import counted
 from flowc.ir.core import Value
 from flowc.ir.data import Number
 from flowc.ir.dims import Dim, Polynomial, atoms, dim, show
@@ -132,7 +133,7 @@ def describe(x: Denotation) -> str:
         case DType():
             return f"the dtype {x.value}"
         case Listed(items):
-            return f"a list of {len(items)}"
+            return f"a list of {counted(len(items), 'item')}"
         case Several(items):
             return f"{len(items)} results" if items else "nothing"
         case Wrong():
