@@ -16,9 +16,9 @@ from flowc.ir.dims import Dim, Polynomial, at_most, atoms, dim, most, product
 from flowc.ir.rewrite import Found, Rewriter, Rules
 from flowc.ir.types import below
 from flowc.ops.define import guarded
-from flowc.ops.elementwise import Elementwise
-from flowc.ops.kernel import PAIRS, Build, Kernel, Reduce, axes
-from flowc.ops.tensor import Constant, Read, Tensor
+from flowc.ops.elementwise import Elementwise, where
+from flowc.ops.kernel import PAIRS, Build, Inside, Kernel, Reduce, axes
+from flowc.ops.tensor import Constant, Read, Tensor, is_constant, like
 from flowc.transforms.laws import LAWS
 
 SIMPLER = Rules(LAWS)
@@ -273,7 +273,8 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
         if source is None or not said_by_index(source):
             return None
         element = element_of(source, op.at)
-        return guarded(element, (*op.inside, *dropped(op.at, element, source)))
+        lost = dropped(op.at, element, source)
+        return guarded(checking(element, lost) if lost else element, op.inside)
 
     known = {v: v if isinstance(v.op, Constant) else memory.get(v, v) for v in group.reads}
     spoken = [v for a in group.reads for v in (*indices(a.type.shape), *(a.op.uses if a.op is not None else ()))]
@@ -298,15 +299,20 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
     return Kernel(made, hints=(root.hint or root.name,), location=root.location, device=root.device).result
 
 
-def dropped(at: tuple[Dim, ...], element: Value, op: Tensor) -> list[Dim]:
-    """The checked indices in `at` that the element of `op` does not depend on: as a guard, which always holds, they keep their checks."""
+def checking(element: Value, checked: tuple[Dim, ...]) -> Value:
+    """`element`, behind a guard of checked indices, which always holds and keeps their checks."""
+    return where(Inside(checked).result, element, like(element, 1 if is_constant(element, 0) else 0))
+
+
+def dropped(at: tuple[Dim, ...], element: Value, op: Tensor) -> tuple[Dim, ...]:
+    """The checked indices in `at` that the element of `op` does not depend on."""
     checked = [v for v in dict.fromkeys(indices(at)) if v.op is not None and v.op.fails]
     if not checked:
-        return []
+        return ()
     reached = dict.fromkeys(op.operands, True)
     for v in needed((element,), reached):
         reached[v] = True
-    return [dim(v) for v in checked if v not in reached]
+    return tuple(dim(v) for v in checked if v not in reached)
 
 
 def element_of(op: Tensor, at: tuple[Dim, ...]) -> Value:
