@@ -21,7 +21,7 @@ COMMANDS = {
     "opt": "opt",
     "diff": "diff",
     "explain": "later",
-    "bench": "later",
+    "bench": "bench",
     "ops": "ops",
     "cache": "machine",
     "devices": "machine",
