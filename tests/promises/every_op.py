@@ -1,0 +1,198 @@
+"""Every public op in one module per dtype: each as a result, and once more fused into what reads it.
+
+`x` and `y` are `T[N, K]`, `w` is `T[K, 70]`, `r` a row `T[K]`, `c` a condition
+`bool[N, K]`, `ids` are `i64[N]` of rows.  A call of `ROWS` gives for row n of its
+result what row n of its arguments decides, one of `WHOLE` looks at all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flowc.ir.core import Func, Module, Value, func
+from flowc.ir.dims import Size, dim
+from flowc.ir.types import DType, Type
+from flowc.ops.call import built_ins, call, parameters
+from flowc.ops.pointwise import Elementwise, kind
+from flowc.ops.slicing import sliced
+
+Array = np.ndarray[Any, Any]
+K = 130  # two rounds of 64 lanes and a tail; a tail of vectors at any width
+N = dim(Size("N", 0))
+DTYPES = (DType.f32, DType.f64, DType.i32, DType.i64, DType.u8, DType.bool)
+INPUTS = ("x", "y", "w", "r", "c", "ids")
+
+
+def op(name: str, *given: Any, **named: Any) -> Any:
+    """A call of a built-in."""
+    return call(built_ins()[name], given, named)
+
+
+@dataclass(frozen=True)
+class Given:
+    """The parameters of a graph."""
+
+    x: Value
+    y: Value
+    w: Value
+    r: Value
+    c: Value
+    ids: Value
+
+    @property
+    def dtype(self) -> DType:
+        return self.x.type.dtype
+
+    @property
+    def params(self) -> tuple[Value, ...]:
+        return tuple(getattr(self, name) for name in INPUTS)
+
+
+Call = tuple[str, str, Callable[[Given], Any]]  # op, the kinds of dtype or the one dtype it is called on, how
+
+ROWS: tuple[Call, ...] = (
+    ("sum", "fiub", lambda g: op("sum", g.x, axis=-1)),
+    ("prod", "fiu", lambda g: op("prod", g.x, axis=-1)),
+    ("mean", "f", lambda g: op("mean", g.x, axis=-1)),
+    ("var", "f", lambda g: op("var", g.x, axis=-1, correction=1)),
+    ("std", "f", lambda g: op("std", g.x, axis=-1)),
+    ("max", "fiu", lambda g: op("max", g.x, axis=-1)),
+    ("min", "fiu", lambda g: op("min", g.x, axis=-1, keepdims=True)),
+    ("any", "f32", lambda g: op("any", g.c, axis=-1)),
+    ("all", "f32", lambda g: op("all", g.c, axis=-1)),
+    ("argmax", "fiu", lambda g: op("argmax", g.x, axis=-1)),
+    ("argmin", "fiu", lambda g: op("argmin", g.x, axis=-1)),
+    ("count_nonzero", "fiub", lambda g: op("count_nonzero", g.x, axis=-1)),
+    ("logsumexp", "f", lambda g: op("logsumexp", g.x, axis=-1)),
+    ("softmax", "f", lambda g: op("softmax", g.x)),
+    ("log_softmax", "f", lambda g: op("log_softmax", g.x)),
+    ("layer_norm", "f", lambda g: op("layer_norm", g.x, g.r, g.r)),
+    ("rms_norm", "f", lambda g: op("rms_norm", g.x, g.r)),
+    ("matmul", "fiu", lambda g: op("matmul", g.x, g.w)),
+    ("linear", "f", lambda g: op("linear", g.x, g.w, op("sum", g.w, axis=0))),
+    ("cross_entropy", "f", lambda g: op("cross_entropy", g.x, g.ids)),
+    ("embedding", "fiub", lambda g: op("embedding", g.ids, g.w)),
+    ("take", "fiub", lambda g: op("take", g.w, g.ids)),
+    ("take_along_axis", "fiub", lambda g: op("take_along_axis", g.x, op("unsqueeze", g.ids, 1), axis=1)),
+    ("one_hot", "f32", lambda g: op("one_hot", g.ids, 9)),
+    ("concat", "fiub", lambda g: op("concat", [g.x, g.y, g.x], axis=1)),
+    ("stack", "fiub", lambda g: op("stack", [g.x, g.y], axis=-1)),
+    ("flip", "fiub", lambda g: op("flip", g.x, axis=1)),
+    ("pad", "fiub", lambda g: op("pad", g.x, [[0, 0], [2, 3]])),
+    ("reshape", "fiub", lambda g: op("reshape", g.x, [N, 13, -1])),
+    ("transpose", "fiub", lambda g: op("transpose", op("stack", [g.x, g.y], axis=1), [0, 2, 1])),
+    ("squeeze", "fiub", lambda g: op("squeeze", sliced(g.x, [slice(None), slice(3, 4, None)]), axis=1)),
+    ("unsqueeze", "fiub", lambda g: op("unsqueeze", g.x, 1)),
+    ("broadcast_to", "fiub", lambda g: op("broadcast_to", op("unsqueeze", g.x, 1), [N, 2, K])),
+    ("expand", "fiub", lambda g: op("expand", op("unsqueeze", g.x, 1), [-1, 3, -1])),
+    ("full_like", "fiu", lambda g: op("full_like", g.x, 3)),
+    ("ones_like", "fiub", lambda g: op("ones_like", g.x)),
+    ("zeros_like", "fiub", lambda g: op("zeros_like", g.x)),
+    ("power", "f", lambda g: op("power", op("abs", g.x), g.y)),
+    ("gelu", "f", lambda g: op("gelu", g.x, "tanh")),
+)
+WHOLE: tuple[Call, ...] = (
+    ("sum", "fiub", lambda g: op("sum", g.x)),
+    ("mean", "f", lambda g: op("mean", g.x, axis=0)),
+    ("var", "f", lambda g: op("var", g.x)),
+    ("prod", "fiu", lambda g: op("prod", g.x, axis=0)),
+    ("max", "fiu", lambda g: op("max", g.x, axis=0)),
+    ("logsumexp", "f", lambda g: op("logsumexp", g.x, axis=0)),
+    ("softmax", "f", lambda g: op("softmax", g.x, axis=0)),
+    ("matmul", "fiu", lambda g: op("matmul", op("transpose", g.y), g.x)),
+    ("matmul", "fiu", lambda g: op("matmul", op("reshape", g.x, [-1]), op("reshape", g.y, [-1]))),
+    ("split", "fiub", lambda g: op("split", g.x, 2, axis=1)[1]),
+    ("tril", "fiub", lambda g: op("tril", g.x, 1)),
+    ("triu", "fiub", lambda g: op("triu", g.x)),
+    ("nonzero", "b", lambda g: op("sum", op("multiply", *op("nonzero", g.x)))),
+    ("size", "f32", lambda g: op("full", [3], op("size", g.x))),
+    ("rank", "f32", lambda g: op("full", [3], op("rank", g.x))),
+    ("arange", "f32", lambda g: op("arange", N)),
+    ("iota", "f32", lambda g: op("iota", [N, 3])),
+    ("eye", "f32", lambda g: op("eye", N)),
+    ("linspace", "f32", lambda g: op("linspace", 0, 1, 77)),
+    ("full", "f32", lambda g: op("full", [N, 2], 7)),
+    ("ones", "fiub", lambda g: op("ones", [N, 2], g.dtype)),
+    ("zeros", "fiub", lambda g: op("zeros", [N, 2], g.dtype)),
+    ("uniform", "f", lambda g: op("uniform", g.dtype, [N, K], seed=1)),
+    ("normal", "f", lambda g: op("normal", g.dtype, [N, K], seed=2)),
+    ("randint", "iu", lambda g: op("randint", g.dtype, [N, K], 0, 100, seed=3)),
+    ("bernoulli", "f32", lambda g: op("bernoulli", 0.3, [N, K], seed=4)),
+    ("glorot_uniform", "f32", lambda g: op("glorot_uniform", g.dtype, [K, 3], seed=5)),
+    ("glorot_normal", "f32", lambda g: op("glorot_normal", g.dtype, [K, 3], seed=6)),
+    ("he_uniform", "f32", lambda g: op("he_uniform", g.dtype, [K, 3], seed=7)),
+    ("he_normal", "f32", lambda g: op("he_normal", g.dtype, [K, 3], seed=8)),
+)
+
+
+def elementwise(cls: type[Elementwise]) -> Callable[[Given], Any]:
+    """A call of an elementwise op on tensors."""
+    match cls.name:
+        case "clip":
+            return lambda g: op("clip", g.x, g.r, g.y)
+        case "where":
+            return lambda g: op("where", g.c, g.x, g.y)
+        case "gelu":
+            return lambda g: op("gelu", g.x)
+        case _:
+            return lambda g: op(cls.name, *(g.x, g.y)[: len(parameters(cls))])
+
+
+def calls(dtype: DType, which: str) -> list[tuple[str, Callable[[Given], Any]]]:
+    """The ops of `rows` or of `whole` on a dtype, each with its call."""
+    table = ROWS if which == "rows" else WHOLE
+    listed = [(name, of) for name, on, of in table if (dtype.value == on if on.isalnum() and not on.isalpha() else kind(dtype) in on)]
+    if which != "rows":
+        return listed
+    public = dict.fromkeys(cls for cls in built_ins().values() if issubclass(cls, Elementwise) and kind(dtype) in cls.accepts)
+    return [*((cls.name, elementwise(cls)) for cls in public), *listed]
+
+
+def module(dtype: DType, reads: bool = False, only: Sequence[str] = ()) -> Module:
+    """Graphs `rows` and `whole` with a result for each op, or, if it `reads`, for what reads that."""
+    return Module(dtype.value, tuple(graph(dtype, which, reads, only) for which in ("rows", "whole")))
+
+
+def graph(dtype: DType, which: str, reads: bool, only: Sequence[str]) -> Func:
+    shapes = {"x": (N, K), "y": (N, K), "w": (K, 70), "r": (K,), "c": (N, K), "ids": (N,)}
+    dtypes = {"c": DType.bool, "ids": DType.i64}
+    given = Given(*(Value(Type(dtypes.get(name, dtype), shapes[name]), None, name) for name in INPUTS))
+    results = [of(given) for name, of in calls(dtype, which) if name in only or not only]
+    return func(which, given.params, tuple(reader(v) if reads else v for v in results))
+
+
+def reader(value: Value) -> Value:
+    """An expression that numpy has the bits of: `read(value)` there."""
+    if value.type.dtype is DType.bool:
+        return op("logical_not", value)
+    return op("subtract", op("multiply", value, 3), 1)
+
+
+def read(array: Array) -> Array:
+    with np.errstate(all="ignore"):
+        three, one = (array.dtype.type(n) for n in (3, 1))
+        return ~array if array.dtype == np.bool_ else array * three - one
+
+
+def inputs(dtype: DType, n: int, seed: int = 0) -> list[Array]:
+    """Arrays for the graphs; floats have zeros of both signs, infinities, NaN and denormals in some rows, integers their limits."""
+    rng = np.random.default_rng([seed, n])
+    x, y, w, r = (elements(rng, dtype, shape) for shape in ((n, K), (n, K), (K, 70), (K,)))
+    return [x, y, w, r, rng.random((n, K)) < 0.5, rng.integers(-K, K, n)]
+
+
+def elements(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> Array:
+    if dtype is DType.bool:
+        return rng.random(shape) < 0.5
+    if dtype.is_float:
+        made = (3 * rng.standard_normal(shape)).astype(dtype.numpy)
+        special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, np.finfo(dtype.numpy).tiny / 4, 1.0], dtype.numpy)
+        rows = np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1)) % 3 == 1
+        return np.where(rows & (rng.random(shape) < 0.1), rng.choice(special, shape), made)
+    low, high = dtype.limits()
+    odd = np.array([low, high, 0, 1], dtype.numpy)
+    return np.where(rng.random(shape) < 0.2, rng.choice(odd, shape), rng.integers(0, 9, shape).astype(dtype.numpy))
