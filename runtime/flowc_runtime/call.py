@@ -11,7 +11,7 @@ from typing import Any, NoReturn, cast
 import numpy as np
 
 from flowc_runtime.abi import Failure, FlowContext, FlowError
-from flowc_runtime.convert import Array, Refused, as_array, given_type
+from flowc_runtime.convert import Array, Refused, as_given, given_type, laid_out
 from flowc_runtime.dtypes import DType, numpy_dtype, spelled
 from flowc_runtime.errors import Error, did_you_mean, explained
 from flowc_runtime.locks import State, Workspace
@@ -59,11 +59,16 @@ class Graph:
 
     def __call__(self, *args: object, out: Any = None, **named: object) -> Any:
         """An array (a NumPy scalar where the rank is 0), a named tuple of several, None where there is no result."""
-        inputs = [self._converted(port, value) for port, value in zip(self.signature.inputs, self._ordered(args, named), strict=True)]
-        sizes = self._sizes(inputs)
-        outputs = self._outputs(sizes, out)
+        given = [self._converted(port, value) for port, value in zip(self.signature.inputs, self._ordered(args, named), strict=True)]
+        sizes = self._sizes(given)
         counts = [ctypes.c_int64() for _ in self.signature.found]
-        self._run(sizes, inputs, outputs, counts)
+        try:
+            inputs = [laid_out(array, port.dtype) for port, array in zip(self.signature.inputs, given, strict=True)]
+            outputs = self._outputs(sizes, out)
+            self._run(sizes, inputs, outputs, counts)
+        except MemoryError:
+            told = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+            raise self._error("there is no memory for a run" + f" with {told}" * bool(told)) from None
         results = self._results(sizes, outputs, counts, out)
         return self.result(results)
 
@@ -99,7 +104,7 @@ class Graph:
 
     def _converted(self, port: Port, value: object) -> Array:
         try:
-            array = as_array(value, port.dtype)
+            array = as_given(value, port.dtype)
         except Refused as refused:
             raise self._error(f"input {str_of(port)}: {refused}") from None
         if array.ndim != len(port.shape):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from flowc_runtime.dtypes import NUMPY, DType, name_of, numpy_dtype, spelled
 
 Array = np.ndarray[Any, DType]
+DEEPEST = 32  # lists in lists; every NumPy has arrays of that rank
 
 
 class Refused(ValueError):
@@ -23,6 +24,11 @@ def as_array(value: Any, dtype: str) -> Array:
     Python numbers and lists of them are literals: integers must fit, floats are rounded once, a fraction for an integer is
     refused.  Arrays of another dtype are refused.
     """
+    return laid_out(as_given(value, dtype), dtype)
+
+
+def as_given(value: Any, dtype: str) -> Array:
+    """`value` as an array that holds elements of `dtype`, in whatever order of bytes and elements it has."""
     wanted = numpy_dtype(dtype)
     array = _existing(value)
     if array is None:
@@ -30,13 +36,26 @@ def as_array(value: Any, dtype: str) -> Array:
     if array.dtype.newbyteorder("=") != wanted:
         given = spelled(name_of(array.dtype), array.shape)
         raise Refused(f"given {given}: convert it with .astype({_numpy_name(dtype)})")
-    return np.require(array, wanted, ["C", "A"])
+    return array
+
+
+def laid_out(array: Array, dtype: str) -> Array:
+    """The array as compiled code reads it: the bytes of its elements in this machine's order, C-contiguous, aligned."""
+    return np.require(array, numpy_dtype(dtype), ["C", "A"])
 
 
 def given_type(value: Any) -> str:
     """How an error names what was given."""
     array = _existing(value)
-    return spelled(name_of(array.dtype), array.shape) if array is not None else f"{value!r:.60}"
+    return spelled(name_of(array.dtype), array.shape) if array is not None else shown(value)
+
+
+def shown(value: Any) -> str:
+    """The beginning of a value's text; of one that cannot be written, its type."""
+    try:
+        return f"{value!r:.60}"
+    except Exception:  # a class of the caller's may raise anything
+        return f"a {type(value).__name__}"
 
 
 def _existing(value: Any) -> Array | None:
@@ -46,20 +65,21 @@ def _existing(value: Any) -> Array | None:
     if isinstance(value, bool | int | float | list | tuple):
         return None
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
-        return np.asarray(value)
+        return _read(np.asarray, value)
     if hasattr(value, "__dlpack__"):
-        return _from_dlpack(value)
+        return _read(np.from_dlpack, value)
     try:
-        return np.asarray(memoryview(value))
+        view = memoryview(value)
     except TypeError:
-        raise Refused(f"given {value!r:.60}, which is no array, number or list of numbers") from None
+        raise Refused(f"given {shown(value)}, which is no array, number or list of numbers") from None
+    return _read(np.asarray, view)
 
 
-def _from_dlpack(value: Any) -> Array:
+def _read(reader: Callable[[Any], Array], value: Any) -> Array:
     try:
-        return np.from_dlpack(value)
-    except (BufferError, RuntimeError, TypeError) as error:
-        raise Refused(f"given {type(value).__name__}, which NumPy cannot read: {error}") from None
+        return reader(value)
+    except Exception as error:  # methods of the caller's class run here
+        raise Refused(f"given {type(value).__name__}, which NumPy cannot read: {error}") from error
 
 
 def _literal(value: Any, dtype: str, wanted: DType) -> Array:
@@ -70,9 +90,9 @@ def _literal(value: Any, dtype: str, wanted: DType) -> Array:
     try:
         whole = np.array(value, object)
     except ValueError:
-        raise Refused(f"given {value!r:.60}, whose rows differ in length") from None
+        raise Refused(f"given {shown(value)}, whose rows differ in length") from None
     if any(isinstance(leaf, list | tuple) for leaf in whole.flat):
-        raise Refused(f"given {value!r:.60}, whose rows differ in length")
+        raise Refused(f"given {shown(value)}, whose rows differ in length")
     if wanted.kind in "biu":
         return np.array(whole.tolist(), wanted).reshape(whole.shape)
     with np.errstate(over="ignore", under="ignore"):
@@ -84,23 +104,25 @@ def _stacked(value: Any) -> Array:
     try:
         return np.asarray(value)
     except ValueError:
-        raise Refused(f"given {value!r:.60}, whose rows differ in length") from None
+        raise Refused(f"given {shown(value)}, whose rows differ in length") from None
 
 
 def _leaves(value: Any) -> Iterator[Any]:
     """The numbers in nested lists, in order."""
-    todo = [value]
+    todo: list[tuple[Any, int]] = [(value, 0)]
     while todo:
-        top = todo.pop()
-        if isinstance(top, list | tuple):
-            todo += top[::-1]
-        else:
+        top, depth = todo.pop()
+        if not isinstance(top, list | tuple):
             yield top
+        elif depth < DEEPEST:
+            todo += [(inner, depth + 1) for inner in cast(list[Any], top)[::-1]]
+        else:
+            raise Refused(f"given lists nested more than {DEEPEST} deep")
 
 
 def _check(leaf: object, dtype: str, wanted: DType) -> None:
     if not isinstance(leaf, bool | int | float):
-        raise Refused(f"given {leaf!r:.60}, which is no number")
+        raise Refused(f"given {shown(leaf)}, which is no number")
     if isinstance(leaf, bool) != (dtype == "bool"):
         raise Refused(f"given {leaf!r}, which is {'a' if isinstance(leaf, bool) else 'no'} bool")
     if isinstance(leaf, bool) or wanted.kind not in "iu":
