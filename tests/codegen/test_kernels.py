@@ -171,6 +171,23 @@ def test_casts_saturate_wrap_and_truncate_as_in_numpy_semantics(source: DType, t
             same(agrees(native, {"N": n}, x=values), cast(tensor("c", n, dtype=source), wanted).op.evaluate(values))
 
 
+@pytest.mark.parametrize("source", [DType.i64, DType.i32, DType.u16], ids=lambda d: d.value)
+def test_a_narrowed_tail_of_one_lane_writes_one_element(source: DType, target: Target) -> None:
+    for count in (1, 17, 33, 49, 65):
+        for wanted in (d for d in (DType.u8, DType.i16, DType.i32) if d.bits < source.bits):
+            x = tensor("x", count, dtype=source)
+            native = Native([x], cast(x, wanted), target)
+            (kernel,) = native.kernels
+            values = np.arange(count).astype(source.numpy)
+            guarded = np.full(count + 64, 77, wanted.numpy)
+            record = ctypes.create_string_buffer(64)
+            slots = [1, ctypes.addressof(record), 0, values.ctypes.data, guarded.ctypes.data]
+            run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(native.library.address(kernel.name))
+            run((ctypes.c_int64 * len(slots))(*slots), 0)
+            np.testing.assert_array_equal(guarded[:count], values.astype(wanted.numpy))
+            assert (guarded[count:] == 77).all()
+
+
 @pytest.mark.parametrize("dtype", [DType.i32, DType.u8, DType.f32, DType.f64], ids=lambda d: d.value)
 def test_functions_of_ops_are_called_for_each_lane(dtype: DType, target: Target) -> None:
     x, y = tensor("x", N, dtype=dtype), tensor("y", N, dtype=dtype)

@@ -48,6 +48,7 @@ class Frame:
         self.on: dict[Value, frozenset[int]] = {}  # axes of the tile a value varies along
         self.tile: tuple[Axis, ...] = ()
         self.masks: list[str | None] = []  # of each vector of the lane axis
+        self.single: set[str] = set()  # masks that are known to hold for the first lane alone
 
     # The tile
 

@@ -132,7 +132,10 @@ class Loops(Memory):
         """Which lanes are below `limit`, which is at most 64."""
         t = self.text
         small = self.splat(t.value(f"trunc i64 {limit} to i32"), "i32")
-        return [t.value(f"icmp slt {self.vector('i32')} {steps(self.width, 'i32', c * self.width)}, {small}") for c in range(count)]
+        masks = [t.value(f"icmp slt {self.vector('i32')} {steps(self.width, 'i32', c * self.width)}, {small}") for c in range(count)]
+        if limit.isdigit():
+            self.single.update(mask for c, mask in enumerate(masks) if int(limit) - c * self.width == 1)
+        return [*masks]
 
 
 def alone(op: For) -> For | None:

@@ -118,6 +118,9 @@ class Memory(Frame):
         if mask is None:
             t.do(f"store {vector} {name}, ptr {where}, align {dtype.alignment}")
             return
+        if mask in self.single:  # LLVM makes a narrowed vector under such a mask a scalar store of the width before
+            t.do(f"store {stored} {t.value(f'extractelement {vector} {name}, i64 0')}, ptr {where}, align {dtype.alignment}")
+            return
         name = f"{vector} {name}, ptr align {dtype.alignment} {where}, {self.vector('i1')} {mask}"
         t.do(f"call void @llvm.masked.store.{self.stored_suffix(dtype)}.p0({name})")
 
