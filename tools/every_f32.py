@@ -1,4 +1,4 @@
-"""The greatest error of our functions over all 2^32 numbers of f32, against numpy in f64: about ten minutes each.
+"""The greatest error of our functions over all 2^32 numbers of f32, against numpy in f64: two to ten minutes each.
 
     python -m tools.every_f32 exp tanh      from the root of the repository; all functions where none is named
 """
