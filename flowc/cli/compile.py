@@ -85,6 +85,7 @@ def compile_command(
         tell(coloured(f"warning: {name} has no fused multiply-add: products of matrices take {SOFTWARE_FMA}"))
     to = _output(model, output, machine, stop_after)
     stop = stop_after or ("elaborate" if to is not None and to.suffix == ".fir" else "emit")
+    _check_dump(dump_after, dump_dir, stop)
     request = Request(to, graph, {name: int(size) for name, size in dims}, stop, weights, memory_limit)
     options = options_of(machine, threads=threads, weights=weights)
     watch = Watch(dump_after, dump_dir, len(NAMES[: NAMES.index(stop) + 1]))
@@ -113,6 +114,14 @@ def _output(model: str, output: Path | None, target: Target, stop_after: str | N
     if not to.parent.is_dir():
         raise click.UsageError(f"There is no folder {to.parent} to write {to.name} to.")
     return to
+
+
+def _check_dump(after: str | None, folder: Path | None, stop: str) -> None:
+    """Refuses dumps that would not come."""
+    if folder is not None and after is None:
+        raise click.UsageError("--dump-dir says where --dump-after writes: give it a stage, or all.")
+    if after in NAMES and NAMES.index(after) > NAMES.index(stop):
+        raise click.UsageError(f"There is nothing to dump after {after}: compiling stops after {stop}.")
 
 
 def _compiled(model: str, request: Request, options: Options, watch: Watch) -> tuple[Module | None, list[Path]]:

@@ -111,7 +111,7 @@ def _internal(error: Exception, arguments: Sequence[str], kept: Journal) -> int:
         left = f"a reproducer is in {_reproducer(arguments, kept, trace)}"
     except OSError:
         left = "FLOWC_TRACEBACK=1 shows where"
-    tell(f"flowc: internal error{f' after stage {kept.stage}' if kept.stage else ''}: {what}; {left}")
+    tell(f"flowc: internal error{f' after stage {kept.stage}' if kept.stage not in ('', 'source') else ''}: {what}; {left}")
     return INTERNAL
 
 
