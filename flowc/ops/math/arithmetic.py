@@ -49,7 +49,7 @@ def bits(x: Value) -> Value:
 
 
 def power_of_two(n: Value) -> Value:
-    """The float whose exponent field is in the low bits of `n`'s, as `rounded` leaves them."""
+    """The float whose exponent field is what the low bits of `n` hold."""
     return bitcast(shift_left(bits(n), like(bits(n), MANTISSA[n.type.dtype])), n.type.dtype)
 
 
