@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 LIMIT = 1 << 30  # bytes kept; the entries unused for longest go first
@@ -86,6 +87,18 @@ def default_folder() -> Path:
     if sys.platform == "win32":
         return Path.home() / "AppData" / "Local" / "flowc" / "Cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowc"
+
+
+@cache
+def compiler() -> str:
+    """What this compiler is: the hash of its own sources, so that another one never finds its code."""
+    import flowc_runtime
+
+    digest = hashlib.sha256()
+    for folder in (Path(__file__).parent, Path(flowc_runtime.__file__).parent):
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def key_of(*parts: str | bytes) -> str:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowc.cache import Cache, default_folder, key_of
+from flowc.cache import Cache, compiler, default_folder, key_of
 from flowc.errors import UsageError, did_you_mean
 from flowc.options import Options
 from flowc.source import Source
@@ -193,7 +193,7 @@ class Model:
 
     def _key(self) -> str:
         options = replace(self._options, cache=False, threads=None)
-        return key_of(version("flowc"), version("llvmlite"), repr(host()), repr(options), self._name, self._text())
+        return key_of(compiler(), version("llvmlite"), repr(host()), repr(options), self._name, self._text())
 
     def _text(self) -> str:
         """What the program is: its text, or its IR with the places that errors name."""
