@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowc.cli.failures import not_yet
-from flowc.cli.inputs import FILE, Assignment, dim_option, graph_named, graphs_of, json_option, module_of, options_of, source_of
+from flowc.cli.inputs import FILE, dim_option, feed_option, graph_named, graphs_of, json_option, module_of, options_of, source_of
 from flowc.cli.stages import Watch
 from flowc.cli.terminal import Progress, say, seconds_text
 
@@ -29,21 +29,12 @@ LONG = 1.0  # seconds of a call of which fewer samples are enough
 FEW = 3
 
 
-class Threads(click.ParamType[tuple[int, ...]]):
-    """`1,2`."""
-
-    name = "numbers"
-
-    def convert(self, value: str | tuple[int, ...], param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        parts = value.split(",")
-        if not all(part.isdecimal() and int(part) for part in parts):
-            self.fail(f"{value} is no list of numbers of threads, as 1,2", param, ctx)
-        return tuple(map(int, parts))
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        return "1,2"
+def _threads(ctx: click.Context, param: click.Parameter, given: str | None) -> tuple[int, ...] | None:
+    """Numbers of threads."""
+    parts = given.split(",") if given is not None else []
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise click.BadParameter(f"{given} is no list of numbers of threads, as 1,2", ctx, param)
+    return tuple(map(int, parts)) or None
 
 
 @dataclass(frozen=True)
@@ -65,19 +56,19 @@ class Speed:
 @click.argument("model", type=FILE)
 @click.argument("graph")
 @dim_option
-@click.option("--feed", "feeds", type=Assignment("NAME=VALUE"), multiple=True, help="An input; else floats in [0, 1), 0 and false.")
-@click.option("--threads", type=Threads(), envvar="FLOWC_THREADS", help="Numbers of threads to measure.")
+@feed_option
+@click.option("--threads", callback=_threads, envvar="FLOWC_THREADS", metavar="1,2", help="Numbers of threads to measure.")
 @click.option("--profile", is_flag=True, help="A table of the kernels (not there yet).")
 @click.option("-o", "--output", metavar="T.json", help="A trace for Chrome, with --profile (not there yet).")
 @json_option
 def bench_command(
-    model: str, graph: str, dims: tuple[tuple[str, str], ...], feeds: tuple[tuple[str, str], ...], threads: tuple[int, ...] | None,
+    model: str, graph: str, dims: dict[str, int], feeds: dict[str, str], threads: tuple[int, ...] | None,
     profile: bool, output: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure calls of a graph.
 
-    The code is that for all sizes; --dim says those of the inputs.  A multiply-add counts as two operations, any other op on floats
-    as one; bytes are those of what kernels read and write, each once.
+    The code is that for all sizes; --dim says those of the inputs, which hold floats in [0, 1), 0 or false where they are not fed.
+    A multiply-add counts as two operations, any other op on floats as one; bytes are those that kernels read and write, each once.
     """
     from flowc_runtime.processors import available_threads
 
@@ -92,7 +83,7 @@ def bench_command(
 
 
 def _measured(
-    file: str, graph: str, dims: Sequence[tuple[str, str]], feeds: Sequence[tuple[str, str]], threads: Sequence[int]
+    file: str, graph: str, dims: dict[str, int], feeds: Mapping[str, str], threads: Sequence[int]
 ) -> tuple[list[Speed], Work]:
     """How fast the graph is with each number of threads, and what a call does."""
     from flowc.cli.speed import peaks, work
@@ -132,9 +123,8 @@ def _compiled(source: Source, graph: str) -> tuple[Compiled, Module]:
         return compiled(module, options, observe), left["fuse"]
 
 
-def _sizes(signature: Signature, dims: Sequence[tuple[str, str]]) -> dict[str, int]:
+def _sizes(signature: Signature, given: dict[str, int]) -> dict[str, int]:
     """Every size of the graph; one that is not said, or that it does not have, is wrong usage."""
-    given = {name: int(size) for name, size in dims}
     known = [size.name for size in signature.sizes]
     if unknown := [name for name in given if name not in known]:
         raise click.UsageError(f"{signature.name} has no size {unknown[0]}: its sizes are {', '.join(known) or 'none'}")
@@ -143,19 +133,19 @@ def _sizes(signature: Signature, dims: Sequence[tuple[str, str]]) -> dict[str, i
     return given
 
 
-def _inputs(signature: Signature, sizes: Mapping[str, int], feeds: Sequence[tuple[str, str]]) -> list[Any]:
+def _inputs(signature: Signature, sizes: Mapping[str, int], feeds: Mapping[str, str]) -> list[Any]:
     """What each input is: what it is fed, else floats in [0, 1), 0 and false."""
     import numpy as np
 
     from flowc.cli.arrays import fed
     from flowc_runtime.dtypes import numpy_dtype
 
-    given, generator = dict(feeds), np.random.default_rng(1)
+    generator = np.random.default_rng(1)
     found: list[Any] = []
     for port in signature.inputs:
         dtype, shape = numpy_dtype(port.dtype), tuple(d.value(sizes) for d in port.shape)
-        if port.name in given:
-            found.append(fed(port.name, given[port.name]))
+        if port.name in feeds:
+            found.append(fed(port.name, feeds[port.name]))
         else:
             found.append(generator.random(shape).astype(dtype) if dtype.kind not in "biu" else np.zeros(shape, dtype))
     return found

@@ -25,7 +25,7 @@ from flowc.cli.inputs import (
     target_options,
     threads_option,
 )
-from flowc.cli.stages import NAMES, StageName, Watch, text_of
+from flowc.cli.stages import NAMES, Watch, stage_or, text_of
 from flowc.cli.terminal import bytes_text, coloured, say, seconds_text, table, tell
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ class Request:
 @click.option("--memory-limit", type=click.IntRange(0), metavar="BYTES", help="Refuse a graph whose workspace may be larger.")
 @click.option("--weights", type=click.Choice(["inside", "separate"]), default="inside", help="Where constant arrays go.", show_default=True)
 @click.option("--time", "timed", is_flag=True, help="Tell the time of each stage.")
-@click.option("--dump-after", type=StageName("all"), help="Print the text after a stage, or after all that changed something.")
+@click.option("--dump-after", callback=stage_or("all"), metavar="STAGE|all", help="Print the text after a stage, or all that differ.")
 @click.option("--dump-dir", type=click.Path(file_okay=False, path_type=Path), metavar="D", help="Write these texts to files there.")
-@click.option("--stop-after", type=StageName(), help="Compile no further.")
+@click.option("--stop-after", callback=stage_or(), metavar="STAGE", help="Compile no further.")
 @json_option
 def compile_command(
-    model: str, output: Path | None, graph: str | None, target: str, cpu: str, features: str, dims: tuple[tuple[str, str], ...],
+    model: str, output: Path | None, graph: str | None, target: str, cpu: str, features: str, dims: dict[str, int],
     threads: int | None, precision: str, memory_limit: int | None, weights: str, timed: bool, dump_after: str | None, dump_dir: Path | None,
     stop_after: str | None, as_json: bool,
 ) -> None:  # fmt: skip
@@ -86,7 +86,7 @@ def compile_command(
     to = _output(model, output, machine, stop_after)
     stop = stop_after or ("elaborate" if to is not None and to.suffix == ".fir" else "emit")
     _check_dump(dump_after, dump_dir, stop)
-    request = Request(to, graph, {name: int(size) for name, size in dims}, stop, weights, memory_limit)
+    request = Request(to, graph, dims, stop, weights, memory_limit)
     options = options_of(machine, threads=threads, weights=weights)
     watch = Watch(dump_after, dump_dir, len(NAMES[: NAMES.index(stop) + 1]))
     begin = time.perf_counter()

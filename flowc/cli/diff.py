@@ -11,7 +11,7 @@ import click
 
 from flowc.cli.failures import Failed
 from flowc.cli.inputs import ir_module, is_ir, json_option, module_of, options_of, source_of, stdin_once
-from flowc.cli.stages import NAMES, StageName, Watch
+from flowc.cli.stages import NAMES, Watch, known_stage, stage_or
 from flowc.cli.terminal import say
 from flowc.ir.core import Func, Module
 from flowc.ir.printer import print_func
@@ -23,7 +23,7 @@ COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 @click.command("diff")
 @click.argument("a")
 @click.argument("b")
-@click.option("--stage", type=StageName(), help="The stage at which programs are compared, where they do not say one themselves.")
+@click.option("--stage", callback=stage_or(), metavar="STAGE", help="The stage of programs that do not say one.")
 @json_option
 def diff_command(a: str, b: str, stage: str | None, as_json: bool) -> None:
     """Compare programs or texts of the IR.
@@ -50,7 +50,7 @@ def _module(given: str, stage: str) -> Module:
     if not at or given == "-" or Path(given).exists():
         file = given
     else:
-        stage = StageName().convert(own, None, None)
+        stage = known_stage(own)
     if file != "-" and not Path(file).is_file():
         raise click.UsageError(f"There is no file {file}.")
     if stage in ("read", "emit"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,59 +21,44 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
+DIM = "NAME=SIZE"
 IR_HEAD = "// flowc ir "
 
 
-class Assignment(click.ParamType[tuple[str, str]]):
-    """`name=what`."""
+def assignments(shape: str) -> Callable[[click.Context, click.Parameter, Sequence[str]], dict[str, str]]:
+    """Reads options of the form `name=what`, which `shape` shows; a name given twice is wrong usage."""
 
-    name = "assignment"
+    def read(ctx: click.Context, param: click.Parameter, given: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for text in given:
+            name, _, what = text.partition("=")
+            if not (name and what):
+                raise click.BadParameter(f"{text} is not of the form {shape}", ctx, param)
+            if name in found:
+                raise click.BadParameter(f"{name} is given twice", ctx, param)
+            found[name] = what
+        return found
 
-    def __init__(self, shape: str) -> None:
-        self.shape = shape
-
-    def convert(self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        name, equals, what = value.partition("=")
-        if not (name and equals and what):
-            self.fail(f"{value} is not of the form {self.shape}", param, ctx)
-        return name, what
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        return self.shape
+    return read
 
 
-class Dim(Assignment):
-    """`N=32`."""
-
-    name = "size"
-
-    def __init__(self) -> None:
-        super().__init__("NAME=SIZE")
-
-    def convert(self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        name, size = super().convert(value, param, ctx)
+def _dims(ctx: click.Context, param: click.Parameter, given: Sequence[str]) -> dict[str, int]:
+    """Sizes by name."""
+    found = assignments(DIM)(ctx, param, given)
+    for name, size in found.items():
         if not size.isdecimal():
-            self.fail(f"{name} is a size, and {size} is none", param, ctx)
-        return name, size
+            raise click.BadParameter(f"{name} is a size, and {size} is none", ctx, param)
+    return {name: int(size) for name, size in found.items()}
 
 
-class Triple(click.ParamType[str]):
+def _triple(ctx: click.Context, param: click.Parameter, given: str) -> str:
     """A target triple; `help` lists what there is."""
-
-    name = "triple"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    if given == "help":
         from flowc.cli.targets import listing
 
-        if value == "help":
-            click.echo(listing())
-            click.get_current_context().exit()
-        return value
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        return "TRIPLE"
+        click.echo(listing())
+        ctx.exit()
+    return given
 
 
 def target_options(command: F) -> F:
@@ -81,7 +66,9 @@ def target_options(command: F) -> F:
     for option in (
         click.option("--features", default="", metavar="F", help="What it has and lacks: +avx2,-fma."),
         click.option("--cpu", default="", metavar="CPU", help="The CPU; by default this one, for another triple the usual one."),
-        click.option("--target", type=Triple(), default="", help="The machine to compile for; by default this one. `help` lists them."),
+        click.option(
+            "--target", callback=_triple, default="", metavar="TRIPLE", help="The machine; by default this one. help lists them."
+        ),
     ):
         command = option(command)
     return command
@@ -89,7 +76,13 @@ def target_options(command: F) -> F:
 
 def dim_option(command: F) -> F:
     """`--dim N=32`, any number of times."""
-    return click.option("--dim", "dims", type=Dim(), multiple=True, help="Fix a size of the program.")(command)
+    return click.option("--dim", "dims", callback=_dims, multiple=True, metavar=DIM, help="Fix a size of the program.")(command)
+
+
+def feed_option(command: F) -> F:
+    """`--feed x=VALUE`, any number of times."""
+    shape, told = "NAME=VALUE", "An input: a.npy, b.npz:key, 0.5, [1,2]."
+    return click.option("--feed", "feeds", callback=assignments(shape), multiple=True, metavar=shape, help=told)(command)
 
 
 def threads_option(command: F) -> F:
@@ -111,11 +104,11 @@ def cache_folder() -> Path | bool:
     return True if folder is None else Path(folder) if folder else False
 
 
-def options_of(target: Target | None = None, dims: tuple[tuple[str, str], ...] = (), **more: Any) -> Options:
+def options_of(target: Target | None = None, dims: Mapping[str, int] | None = None, **more: Any) -> Options:
     """The options of a compilation."""
     from flowc.options import Options
 
-    return Options(dims={name: int(size) for name, size in dims}, target=target, cache=cache_folder(), **more)
+    return Options(dims=dims or {}, target=target, cache=cache_folder(), **more)
 
 
 def bytes_of(file: str) -> bytes:

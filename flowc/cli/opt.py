@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowc.cli.inputs import FILE, ir_module, refuse_absent, source_of, target_options
-from flowc.cli.stages import NAMES, StageName, after, level, level_of, text_of
+from flowc.cli.stages import NAMES, after, known_stage, level, level_of, stage_or, text_of
 from flowc.cli.terminal import tell
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("opt")
 @click.argument("file", type=FILE)
-@click.option("--from", "origin", type=StageName(), help="The stage that left the text; by default what its level says.")
+@click.option("--from", "origin", callback=stage_or(), metavar="STAGE", help="The stage that left the text; else as its level says.")
 @click.option("--run", "wanted", metavar="A,B,C", default="", help="The stages to run.")
 @click.option("--trace-laws", is_flag=True, help="Tell on stderr each use of a law, as law: before -> after.")
 @target_options
@@ -50,7 +50,7 @@ def opt_command(file: str, origin: str | None, wanted: str, trace_laws: bool, ta
 
 
 def _stage(name: str) -> str:
-    stage = StageName().convert(name, None, None)
+    stage = known_stage(name)
     if stage in ("read", "elaborate"):
         raise click.UsageError(f"{stage} takes a program; flowc opt takes text of the IR.")
     return stage

@@ -14,8 +14,9 @@ import numpy as np
 from flowc.cli.arrays import fed, json_of, line_of, write_array
 from flowc.cli.inputs import (
     FILE,
-    Assignment,
+    assignments,
     dim_option,
+    feed_option,
     graph_named,
     graphs_of,
     is_ir,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from flowc_runtime.signature import Signature
 
 Array = np.ndarray[Any, Any]
+OUT = "NAME=FILE.npy"
 WRITTEN: click.Path = click.Path(dir_okay=False, path_type=Path)
 THERE: click.Path = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -45,9 +47,9 @@ THERE: click.Path = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command("run")
 @click.argument("model", type=FILE)
 @click.argument("graph", required=False)
-@click.option("--feed", "feeds", type=Assignment("NAME=VALUE"), multiple=True, help="An input: a.npy, b.npz:key, 0.5, [1,2].")
+@feed_option
 @click.option("--fetch", "fetches", multiple=True, metavar="NAME", help="A value inside the graph, printed beside the results.")
-@click.option("--out", "outs", type=Assignment("NAME=FILE.npy"), multiple=True, help="Write a result to a file.")
+@click.option("--out", "outs", callback=assignments(OUT), multiple=True, metavar=OUT, help="Write a result to a file.")
 @click.option("--check-nan", is_flag=True, help="End with an error at the first value that is not a number.")
 @click.option("--save", type=WRITTEN, metavar="FILE", help="Write params and states, as .safetensors.")
 @click.option("--load", type=THERE, metavar="FILE", help="Begin with its params and states.")
@@ -56,8 +58,8 @@ THERE: click.Path = click.Path(exists=True, dir_okay=False, path_type=Path)
 @threads_option
 @json_option
 def run_command(
-    model: str, graph: str | None, feeds: tuple[tuple[str, str], ...], fetches: tuple[str, ...], outs: tuple[tuple[str, str], ...],
-    check_nan: bool, save: Path | None, load: Path | None, repeat: int, dims: tuple[tuple[str, str], ...], threads: int | None,
+    model: str, graph: str | None, feeds: dict[str, str], fetches: tuple[str, ...], outs: dict[str, str],
+    check_nan: bool, save: Path | None, load: Path | None, repeat: int, dims: dict[str, int], threads: int | None,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Run a graph and print its results."""
@@ -79,7 +81,7 @@ def run_command(
         from flowc.cli.nan import refuse_nan
 
         refuse_nan(module.func(name), inputs, before, {**arrays, **kept[0], **kept[1]}, repeat)
-    for what, file in outs:
+    for what, file in outs.items():
         write_array(arrays[what], Path(file))
     if save is not None:
         from flowc import checkpoint
@@ -130,21 +132,21 @@ def fetching(module: Module, graph: str, fetches: Sequence[str]) -> Module:
     return replace(module, funcs=tuple(fetched if f is fn else f for f in module.funcs))
 
 
-def _inputs(signature: Signature, feeds: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _inputs(signature: Signature, feeds: Mapping[str, str]) -> dict[str, Any]:
     """What each input is given; inputs without a feed, and feeds without an input, are wrong usage."""
     ports = {port.name: port for port in signature.inputs}
-    for name, _ in feeds:
+    for name in feeds:
         if name not in ports:
             near = did_you_mean(name, ports)
             raise click.UsageError(f"{signature.name} has no input {name}: {near or 'its inputs are ' + (', '.join(ports) or 'none')}")
-    if missing := [f"{name}: {port}" for name, port in ports.items() if name not in dict(feeds)]:
+    if missing := [f"{name}: {port}" for name, port in ports.items() if name not in feeds]:
         raise click.UsageError(f"{signature.name} takes {' and '.join(missing)}: give it with --feed.")
-    return {name: fed(name, what) for name, what in feeds}
+    return {name: fed(name, what) for name, what in feeds.items()}
 
 
-def _check_outs(graph: str, results: Sequence[str], outs: Sequence[tuple[str, str]]) -> None:
+def _check_outs(graph: str, results: Sequence[str], outs: Mapping[str, str]) -> None:
     """Refuses files for results that there are none of."""
-    for name, _ in outs:
+    for name in outs:
         if name not in results:
             near = did_you_mean(name, results)
             raise click.UsageError(f"{graph} gives no {name}: {near or 'it gives ' + (', '.join(results) or 'nothing')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -24,21 +25,17 @@ LEVELS = {"read": "flow", "fuse": "kernel", "schedule": "loops", "plan": "plan",
 SUFFIXES = {"source": ".flow", "read": ".flow", "emit": ".ll"}  # else .fir
 
 
-class StageName(click.ParamType[str]):
-    """The name of a stage, or one of `others`."""
+def known_stage(name: str, *others: str) -> str:
+    """`name` where it is a stage or one of `others`; anything else is wrong usage."""
+    known = (*NAMES, *others)
+    if name not in known:
+        raise click.BadParameter(f"there is no stage {name}: {did_you_mean(name, known) or 'they are ' + ', '.join(known)}")
+    return name
 
-    name = "stage"
 
-    def __init__(self, *others: str) -> None:
-        self.known = (*NAMES, *others)
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value not in self.known:
-            self.fail(f"there is no stage {value}: {did_you_mean(value, self.known) or 'they are ' + ', '.join(self.known)}", param, ctx)
-        return value
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        return "STAGE"
+def stage_or(*others: str) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """Reads an option that is a stage or one of `others`."""
+    return lambda ctx, param, given: None if given is None else known_stage(given, *others)
 
 
 def level(stage: str) -> str:

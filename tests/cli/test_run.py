@@ -120,6 +120,7 @@ def test_array_of_another_dtype_is_refused_naming_both(flowc: Flowc) -> None:
         ("checked.flow add --feed a=[1]", "add takes b: f32[M]: give it with --feed."),
         ("checked.flow add --feed aa=[1]", 'add has no input aa: did you mean "a"?'),
         ("scale.flow --feed x", "Invalid value for '--feed': x is not of the form NAME=VALUE"),
+        ("scale.flow --feed x=[1] --feed x=[2]", "Invalid value for '--feed': x is given twice"),
         ("scale.flow --feed x=x.npy", "There is no file x.npy, which x is fed from; nor is that a number or a list of numbers."),
         ("scale.flow --feed x=several.npz", "several.npz holds a, b: say which x is, x=several.npz:KEY."),
         ("scale.flow --feed x=several.npz:c", "several.npz has no array c: it holds a, b"),
