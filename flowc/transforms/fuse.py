@@ -164,7 +164,7 @@ def admits(group: Group, op: Op) -> bool:
         return op is root and not group.contracts
     group.outer = shared
     if repeated or len(accesses) > 1 and dear or contracts and keeps:
-        if not fits_a_row(group, value):
+        if not fits_a_row(group, value) or not one_row(accesses, shared):
             return reduces is None and not repeated
         group.rows.append(value)
         access = accesses[0]
@@ -177,6 +177,15 @@ def fits_a_row(group: Group, value: Value) -> bool:
     access = next(iter(group.reads[value]))
     inner = [n for n, d in zip(value.type.shape, access, strict=True) if isinstance(d, Along) or not plain((d,)) <= group.outer]
     return at_most(value.type.dtype.bytes(product(map(most, inner))), ROW_BYTES)
+
+
+def one_row(accesses: list[Access], outer: frozenset[Value]) -> bool:
+    """Whether all accesses are into the same row: along each axis they run within it, or stand at the same outer index."""
+    return all(all(within_row(d, outer) for d in ds) or all(d == ds[0] for d in ds) for ds in zip(*accesses, strict=True))
+
+
+def within_row(d: Dim | Along, outer: frozenset[Value]) -> bool:
+    return not (isinstance(d, Polynomial) and set(atoms(d)) <= outer) and d != 0
 
 
 def spread(group: Group, op: Tensor) -> None:
@@ -283,7 +292,7 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
     for row in group.rows[::-1]:
         assert isinstance(row.op, Tensor)
         access = next(iter(group.reads[row]))
-        own = tuple(n for n, d in enumerate(access) if not (isinstance(d, Polynomial) and set(atoms(d)) <= group.outer) and d != 0)
+        own = tuple(n for n, d in enumerate(access) if within_row(d, group.outer))
         fresh = axes(tuple(map(index, row.type.shape)))
         params = {n: fresh[n] for n in own}
         at = tuple(dim(params[n]) if n in params or isinstance(d, Along) else d for n, d in enumerate(access))
