@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from flowc.ir.core import Module
     from flowc.ir.dims import Dim
     from flowc.options import Options
-    from flowc.target import Target
 
 SUFFIXES = (".o", ".obj", ".a", ".so", ".dylib", ".dll", ".wasm", ".ll", ".s", ".fir", ".h")
 SOFTWARE_FMA = "about 30 times as long, in software"  # measured with vectors of 16 bytes
@@ -83,7 +82,7 @@ def compile_command(
     if not machine.fma:
         name = f"{machine.triple} {machine.cpu}".rstrip()
         tell(coloured(f"warning: {name} has no fused multiply-add: products of matrices take {SOFTWARE_FMA}"))
-    to = _output(model, output, machine, stop_after)
+    to = _output(model, output, stop_after)
     stop = stop_after or ("elaborate" if to is not None and to.suffix == ".fir" else "emit")
     _check_dump(dump_after, dump_dir, stop)
     request = Request(to, graph, dims, stop, weights, memory_limit)
@@ -98,13 +97,15 @@ def compile_command(
     report(module, [*written, *watch.written], watch.seconds if timed else {}, elapsed, say if on_stdout else tell)
 
 
-def _output(model: str, output: Path | None, target: Target, stop_after: str | None) -> Path | None:
+def _output(model: str, output: Path | None, stop_after: str | None) -> Path | None:
     """Where to write; None where compiling stops before there is anything to write."""
     if output is None and stop_after not in (None, "emit"):
         return None
+    if stop_after == "read" and output is not None:
+        raise click.UsageError("--stop-after read leaves no IR to write; --dump-after read prints the program.")
     if output is None and model == "-":
         raise click.UsageError("Say with -o where to write what comes from the standard input.")
-    to = output or Path(model).with_suffix(".obj" if "windows" in target.triple else ".o")
+    to = output or Path(model).with_suffix(".o")
     if to.suffix == ".ptx":
         not_yet("code for GPUs, .ptx,")
     if to.suffix not in SUFFIXES:

@@ -137,6 +137,7 @@ def test_program_of_the_standard_input_is_named_by_the_output(flowc: Flowc) -> N
         ("scale.flow -o a.foo", f"There is no output of kind .foo: the suffixes are {', '.join(SUFFIXES)}."),
         ("scale.flow -o a/b.o", "There is no folder a to write b.o to."),
         ("scale.flow -o a.o --stop-after fuse", "--stop-after fuse leaves a text of the IR, which goes into a .fir file, not a.o."),
+        ("scale.flow -o a.fir --stop-after read", "--stop-after read leaves no IR to write; --dump-after read prints the program."),
         ("scale.flow --dump-dir d", "--dump-dir says where --dump-after writes: give it a stage, or all."),
         ("scale.flow --dump-after plan --stop-after fuse", "There is nothing to dump after plan: compiling stops after fuse."),
         ("scale.flow --graph scael", 'scale.flow has no graph scael: did you mean "scale"?'),
