@@ -17,8 +17,8 @@ from flowc.ir.dims import Dim, Size, dim
 from flowc.ir.printer import sizes
 from flowc.ops.plan import Launch, StoreSize, WeightData
 from flowc.transforms.commit import state_offsets
+from flowc_runtime.signature import FORMAT
 
-FORMAT = 1  # of the description
 INIT = "init"
 PLACES = ("inside", "separate", "table")
 

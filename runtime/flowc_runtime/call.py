@@ -55,10 +55,14 @@ class Graph:
         self._function = _function(signature, address(signature.symbol))
         sizes = [ctypes.c_int64] * len(signature.sizes)
         self._bytes = ctypes.CFUNCTYPE(ctypes.c_size_t, *sizes, ctypes.c_int)(address(signature.symbol + "_workspace"))
-        self.result = result_type(signature)
+        self.result = named_tuple(signature) if len(signature.outputs) > 1 else None
 
-    def __call__(self, *args: object, out: Any = None, **named: object) -> Any:
-        """An array (a NumPy scalar where the rank is 0), a named tuple of several, None where there is no result."""
+    def __call__(self, *args: object, **named: object) -> Any:
+        """An array (a NumPy scalar where the rank is 0), a named tuple of several, None where there is no result.
+
+        `out` gives arrays for the results, which the call returns; where an input has that name it is the input.
+        """
+        out: Any = None if any(port.name == "out" for port in self.signature.inputs) else named.pop("out", None)
         given = [self._converted(port, value) for port, value in zip(self.signature.inputs, self._ordered(args, named), strict=True)]
         sizes = self._sizes(given)
         counts = [ctypes.c_int64() for _ in self.signature.found]
@@ -70,7 +74,9 @@ class Graph:
             told = ", ".join(f"{name} = {size}" for name, size in sizes.items())
             raise self._error("there is no memory for a run" + f" with {told}" * bool(told)) from None
         results = self._results(sizes, outputs, counts, out)
-        return self.result(results)
+        if self.result is not None:
+            return self.result._make(results)
+        return results[0] if results else None
 
     def fail(self, code: int, site: int, index: int, bound: int) -> NoReturn:
         """Raises what a run that returned `code` means."""
@@ -88,7 +94,7 @@ class Graph:
         """The arguments in the order of the inputs."""
         names = [port.name for port in self.signature.inputs]
         if len(args) > len(names):
-            takes = f"{len(names)} input{'s' if len(names) != 1 else ''}" + (f" ({', '.join(names)})" if names else "")
+            takes = _number(len(names), "input") + (f" ({', '.join(names)})" if names else "")
             raise self._error(f"takes {takes}, given {len(args)}")
         given = dict(zip(names, args, strict=False))
         for name, value in named.items():
@@ -149,7 +155,7 @@ class Graph:
             return [np.empty(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
         given: list[Any] = [*out] if isinstance(out, tuple | list) else [out]
         if len(given) != len(shapes):
-            raise self._error(f"out has {len(given)} arrays, the results are {len(shapes)}")
+            raise self._error(f"out has {_number(len(given), 'array')} for {_number(len(shapes), 'result')}")
         return [self._output(*each) for each in zip(self.signature.outputs, given, shapes, dtypes, strict=True)]
 
     def _output(self, port: Port, array: Any, shape: tuple[int, ...], dtype: DType) -> Array:
@@ -185,22 +191,17 @@ class Graph:
             self.fail(code, error.site, error.index, error.bound)
 
     def _results(self, sizes: dict[str, int], outputs: list[Array], counts: list[ctypes.c_int64], out: Any) -> list[Any]:
-        if self.signature.found:
-            actual = sizes | {found.size: count.value for found, count in zip(self.signature.found, counts, strict=True)}
-            shapes = [tuple(d.value(actual) for d in port.shape) for port in self.signature.outputs]
-            return [array[tuple(map(slice, shape))] if shape else array[()] for array, shape in zip(outputs, shapes, strict=True)]
-        return outputs if out is not None else [array if array.ndim else array[()] for array in outputs]
-
-
-def result_type(signature: Signature) -> Callable[[Sequence[Any]], Any]:
-    """Makes what a call gives of its results."""
-    match len(signature.outputs):
-        case 0:
-            return lambda results: None
-        case 1:
-            return lambda results: results[0]
-        case _:
-            return named_tuple(signature)._make
+        if out is None:
+            outputs = [array if array.ndim else array[()] for array in outputs]
+        found = self.signature.found
+        actual = sizes | {each.size: count.value for each, count in zip(found, counts, strict=True)}
+        for n in dict.fromkeys(each.output for each in found):
+            part = outputs[n][tuple(slice(d.value(actual)) for d in self.signature.outputs[n].shape)]
+            if out is not None:
+                outputs[n] = part
+            elif part.shape != outputs[n].shape:
+                outputs[n] = part.copy()  # so that the rest of the buffer is freed
+        return outputs
 
 
 def named_tuple(signature: Signature) -> Any:
@@ -211,6 +212,10 @@ def named_tuple(signature: Signature) -> Any:
 
 def str_of(port: Port) -> str:
     return f"{port.name}: {port}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _names(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 Compiled code holds a CPython function for each graph (METH_FASTCALL | METH_KEYWORDS).  Its `self` is a table of addresses:
 what it needs of the interpreter, of NumPy and of the graph; so the code itself names nothing outside.  What the native call
-does not take (other dtypes, strides, keywords in another order, `out=`, a failing check) it hands to the graph's own `__call__`.
+does not take (other dtypes, strides, keywords in another order, a failing check) it hands to the graph's own `__call__`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from typing import Any
 import numpy as np
 
 from flowc_runtime.abi import FlowContext
-from flowc_runtime.call import Graph, named_tuple
+from flowc_runtime.call import Graph
 from flowc_runtime.dtypes import MissingExtra, numpy_dtype
 
 _PYTHON = (
     "PyObject_Vectorcall", "PyObject_CallFunction", "PyEval_SaveThread", "PyEval_RestoreThread", "PyMem_RawMalloc", "PyMem_RawFree",
     "PyThread_acquire_lock", "PyThread_release_lock", "PyTuple_New", "PyTuple_SetItem", "PyLong_AsLongLongAndOverflow", "Py_IncRef",
-    "Py_DecRef",
+    "Py_DecRef", "PySequence_GetSlice", "PyErr_Clear",
 )  # fmt: skip
-_NUMPY = {"PyArray_Scalar": 60, "PyArray_NewFromDescr": 94}
+_NUMPY = {"PyArray_Scalar": 60, "PyArray_Resize": 80, "PyArray_NewFromDescr": 94}
 _OBJECTS: dict[str, object] = {
-    "None": None, "True": True, "bool": bool, "int": int, "float": float, "ndarray": np.ndarray, "tuple_new": vars(tuple)["__new__"],
+    "None": None, "True": True, "bool": bool, "int": int, "float": float, "ndarray": np.ndarray, "tuple": tuple,
+    "tuple_new": vars(tuple)["__new__"], "out": sys.intern("out"),
 }  # fmt: skip
 _GRAPH = ("workspace", "state", "weights", "pool", "threads", "slow", "fail", "failure_format", "result", "items")
 
@@ -36,7 +37,7 @@ SLOTS = {name: place for place, name in enumerate([*_GRAPH, *_OBJECTS, *_PYTHON,
 
 # Bytes from the start of an object of CPython, of an ndarray, of a NumPy scalar or a float, of a tuple.
 TYPE, DATA, RANK, SHAPE, DTYPE, FLAGS, SCALAR, LENGTH = 8, 16, 24, 32, 56, 64, 16, 16
-CONTIGUOUS_ALIGNED = 0x101
+CONTIGUOUS_ALIGNED, WRITEABLE = 0x101, 0x501  # flags; what is writeable, too
 CONTEXT_BYTES = ctypes.sizeof(FlowContext)
 
 
@@ -78,7 +79,6 @@ def fast_call(graph: Graph, entry: int) -> Callable[..., Any]:
     except MissingExtra:
         return graph
     slow, fail, text = graph.__call__, graph.fail, ctypes.create_string_buffer(b"iiLL")
-    result: object = named_tuple(signature) if len(outputs) > 1 else None
     own = {
         "workspace": graph.workspace.cell.ctypes.data,
         "state": graph.state.cell.ctypes.data if graph.state else 0,
@@ -88,7 +88,7 @@ def fast_call(graph: Graph, entry: int) -> Callable[..., Any]:
         "slow": id(slow),
         "fail": id(fail),
         "failure_format": ctypes.addressof(text),
-        "result": id(result),
+        "result": id(graph.result),
         "items": tuple.__basicsize__,
     }
     addresses = own | {name: id(found) for name, found in _OBJECTS.items()} | _functions()
@@ -97,7 +97,7 @@ def fast_call(graph: Graph, entry: int) -> Callable[..., Any]:
     table = np.array([*(addresses[name] for name in SLOTS), *types, *map(id, outputs)], np.uint64).view(Table)
     doc = ", ".join(port.name for port in signature.inputs)
     definition = _MethodDef(signature.name.encode(), entry, _METH_FASTCALL_KEYWORDS, f"{signature.name}({doc})".encode())
-    table.kept = (graph, slow, fail, text, result, inputs, outputs, names, definition)
+    table.kept = (graph, slow, fail, text, inputs, outputs, names, definition)
     return _new_function(ctypes.addressof(definition), table, "flowc")
 
 

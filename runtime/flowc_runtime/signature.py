@@ -89,7 +89,7 @@ class Description:
     sites: tuple[str, ...]
 
 
-FORMAT = 1
+FORMAT = 2  # of the description, and of the table that a native call reads
 
 
 def described(given: Mapping[str, Any]) -> Description:

@@ -16,6 +16,7 @@ from flowc.codegen.signature import Kept, Port, Signature, description, descript
 from flowc.ir.dims import Size, dim
 from flowc.ir.types import DType
 from flowc_runtime.pool_text import pool_text
+from flowc_runtime.signature import FORMAT
 
 N = Size("N", 1, 1000)
 SQUARES = Signature("squares", "m_squares", (N,), (Port("x", DType.i64, (dim(N),)),), (Port("y", DType.i64, (dim(N),)),))
@@ -200,7 +201,7 @@ def test_a_description_of_another_format_is_refused(link: Linker, tmp_path: Path
     path = link(description_text("n", '{"flowc": 99}'), tmp_path / "n.so")
     with pytest.raises(flowc_runtime.Error) as caught:
         flowc_runtime.load(path)
-    assert str(caught.value) == f"{path}: the library's description has format 99, this flowc_runtime reads format 1"
+    assert str(caught.value) == f"{path}: the library's description has format 99, this flowc_runtime reads format {FORMAT}"
 
 
 def test_running_a_library_imports_neither_the_compiler_nor_llvm(library: Path) -> None:

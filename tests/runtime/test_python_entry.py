@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from flowc.codegen.python_entry import passed, python_entry
-from flowc.codegen.signature import Found, Port, Signature, described, reads
+from flowc.codegen.signature import Port, Signature, described, reads
 from flowc.ir.dims import Size, dim, floor
 from flowc.ir.types import DType
 from flowc_runtime.call import Graph
@@ -117,12 +117,6 @@ def test_plain_arguments_given_by_name_in_order_stay_native(scale: Graph, monkey
         np.testing.assert_array_equal(y, X * 2)
 
 
-def test_out_is_written_and_returned(call: Callable[..., Any]) -> None:
-    y = np.empty(4, np.float32)
-    assert call(X, 2.0, out=y) is y
-    np.testing.assert_array_equal(y, X * 2)
-
-
 ERRORS = {
     "missing": (lambda f: f(X), "scale: missing input a: f32"),
     "all missing": (lambda f: f(), "scale: missing inputs x: f32[N], a: f32"),
@@ -136,13 +130,6 @@ ERRORS = {
     "rank": (lambda f: f(X.reshape(2, 2), 1.0), "scale: input x: f32[N]: given f32[2, 2]: 2 axes, 1 wanted"),
     "scalar rank": (lambda f: f(X, X), "scale: input a: f32: given f32[4]: 1 axis, 0 wanted"),
     "range": (lambda f: f(X[:0], 1.0), "scale: N is 0, outside 1..4096: input x: f32[N] given f32[0]"),
-    "out shape": (lambda f: f(X, 1.0, out=X[:3]), "scale: out for y must be f32[4], given f32[3]"),
-    "out kind": (lambda f: f(X, 1.0, out=[0, 0]), "scale: out has 2 arrays, the results are 1"),
-    "out list": (lambda f: f(X, 1.0, out=3), "scale: out for y must be f32[4], given a int"),
-    "out strides": (
-        lambda f: f(X, 1.0, out=np.zeros(8, np.float32)[::2]),
-        "scale: out for y must be f32[4], contiguous, aligned and writeable",
-    ),
     "run": (lambda f: f(X, -1.0), "scale: m.flow:3:5: x indexes y: index out of range: 7, the bound is 5"),
 }
 
@@ -310,44 +297,6 @@ def test_calls_from_several_threads_do_not_share_a_workspace(scale: Graph) -> No
     for thread in threads:
         thread.join()
     assert wrong == []
-
-
-# The even elements of x, as many as there are.
-FOUND = Size("k", 0)
-EVEN = Signature(
-    "even", "t_even", (N,), (Port("x", DType.i64, (n,)),), (Port("y", DType.i64, (dim(FOUND),)),), found=(Found(FOUND, 0, n),)
-)
-EVEN_CODE = """
-define i64 @t_even_workspace(i64 %N, i32 %threads) {
-  ret i64 0
-}
-define i32 @t_even(i64 %N, ptr %x, ptr %y, ptr %count, ptr %workspace, ptr %context) {
-entry:
-  br label %each
-each:
-  %i = phi i64 [ 0, %entry ], [ %i1, %each ]
-  %k = phi i64 [ 0, %entry ], [ %k1, %each ]
-  %x.at = getelementptr i64, ptr %x, i64 %i
-  %e = load i64, ptr %x.at
-  %y.at = getelementptr i64, ptr %y, i64 %k
-  store i64 %e, ptr %y.at
-  %odd = and i64 %e, 1
-  %even = sub i64 1, %odd
-  %k1 = add i64 %k, %even
-  %i1 = add i64 %i, 1
-  %more = icmp slt i64 %i1, %N
-  br i1 %more, label %each, label %done
-done:
-  store i64 %k1, ptr %count
-  ret i32 0
-}
-"""
-
-
-def test_results_of_a_size_found_in_the_run_have_that_size(native: Compiler) -> None:
-    graph = Graph(read_signature(described(EVEN)), native(EVEN_CODE + python_entry(EVEN)))
-    for call in (bound(graph), graph):
-        np.testing.assert_array_equal(call(np.array([4, 7, 2, 2, 9])), [4, 2, 2])
 
 
 def test_a_call_leaves_no_references_behind(scale: Graph) -> None:
