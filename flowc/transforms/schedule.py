@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, body, close, indices, renamed, retyped, walk
-from flowc.ir.dims import Dim, Floor, Polynomial, at_least, at_most, ceil, dim, least, linear, product, substitute
+from flowc.ir.dims import Dim, Floor, Polynomial, at_least, at_most, ceil, dim, factors, least, linear, product, substitute
 from flowc.ir.rewrite import Rewriter, Rules, block_key, key, rewrite, standing_for
 from flowc.ir.types import Type, below
 from flowc.ops.define import substituted
@@ -240,7 +240,7 @@ def phased(pair: tuple[Read, Read], axes: list[Value]) -> tuple[Value, int] | No
     """An axis but the last, whose panels are divided too, that the reads divide by a number, and the number: the gradient of a stride."""
     for read in pair:
         for d in read.at:
-            for floor in (a for m in (d.terms if isinstance(d, Polynomial) else ()) for a, _ in m):
+            for floor in (a for m in (d.terms if isinstance(d, Polynomial) else ()) for a, _ in factors(m)):
                 if isinstance(floor, Floor) and isinstance(floor.by, int):
                     found = next((v for v in axes if floor.of == dim(v)), None)
                     if found is not None:
