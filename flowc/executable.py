@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from flowc.codegen.interface import description
 from flowc.codegen.sites import MESSAGES, Kind
 from flowc.codegen.weights import Pointers, pointers
 from flowc.errors import Diagnostic, RunError, UsageError
-from flowc.source import Source, Span
+from flowc.source import Span
 from flowc.stages import Compiled
 from flowc.target import Target, host
 from flowc_runtime.abi import Failure
@@ -25,14 +25,14 @@ from flowc_runtime.pool_text import pool_text
 from flowc_runtime.processors import available_threads
 from flowc_runtime.signature import Description, described
 
+OF_GRAPH = "'s workspace"  # the site of what is wrong with all sizes of a graph together
+
 
 @dataclass(frozen=True)
 class Site:
-    """A check: the characters of a source it stands at, and what it tells."""
+    """A check: its place, and what it tells."""
 
-    source: str
-    begin: int
-    end: int
+    span: Span | None
     what: str
 
 
@@ -49,44 +49,35 @@ class Linked:
 def sites_of(made: Compiled) -> tuple[Site, ...]:
     """The checks of a compiled module by number."""
     assert made.interface is not None
-    texts = made.interface.sites.texts
-    found = [Site("", 0, 0, text.partition(": ")[2]) for text in texts]
-    for op, number in made.interface.sites.of.items():
-        if op.location is not None:
-            place = op.location
-            found[number] = Site(place.source.name, place.begin, place.end, found[number].what)
-    return tuple(found)
+    sites = made.interface.sites
+    places = {number: op.location for op, number in sites.of.items()}
+    places |= {number: made.module.func(graph).location for (graph, _), number in sites.params.items()}
+    return tuple(Site(places.get(n), text.partition(": ")[2]) for n, text in enumerate(sites.texts))
 
 
-def linked(made: Compiled, threads: int | None, sources: Mapping[str, Source] | None = None) -> Linked:
+def linked(made: Compiled, threads: int | None) -> Linked:
     """The code of `made`, ready to be called."""
     assert made.interface is not None
-    known = dict(sources or {})
-    known |= {op.location.source.name: op.location.source for op in made.interface.sites.of if op.location is not None}
     table = pointers(made.interface.weights) if made.interface.place == "table" and made.interface.weights.blobs else None
-    return link(made.code, description(made.interface), sites_of(made), known, threads, table)
+    return link(made.code, description(made.interface), sites_of(made), threads, table)
 
 
-def link(
-    code: bytes, told: str, sites: tuple[Site, ...], sources: Mapping[str, Source], threads: int | None, weights: Pointers | None = None
-) -> Linked:
-    """An object file and its description as functions; `sources` are the texts that its sites speak of."""
+def link(code: bytes, told: str, sites: tuple[Site, ...], threads: int | None, weights: Pointers | None = None) -> Linked:
+    """An object file and its description as functions, whose errors have the places of `sites`."""
     library = native.load(code, host())
     what = described(json.loads(told))
     if weights is not None:
         weights.fill(library.address(f"{what.prefix}_weights"))
-    model = Model(what, library.address, pool(threads), None, UsageError, failed(sites, sources))
+    model = Model(what, library.address, pool(threads), None, UsageError, failed(sites))
     return Linked(model, library, what, weights)
 
 
-def failed(sites: tuple[Site, ...], sources: Mapping[str, Source]) -> Callable[[Failure], Exception]:
+def failed(sites: tuple[Site, ...]) -> Callable[[Failure], Exception]:
     """Makes the error of a run that a check ended."""
 
     def error(failure: Failure) -> Exception:
-        site = sites[failure.site] if 0 <= failure.site < len(sites) else Site("", 0, 0, "")
-        source = sources.get(site.source)
-        span = Span(source, site.begin, site.end) if source is not None else None
-        diagnostic = Diagnostic(message(failure, site.what), span)
+        site = sites[failure.site] if 0 <= failure.site < len(sites) else Site(None, "")
+        diagnostic = Diagnostic(message(failure, site.what), site.span)
         return RunError((diagnostic,), failure.code, failure.site, failure.index, failure.bound)
 
     return error
@@ -99,6 +90,9 @@ def message(failure: Failure, what: str) -> str:
             return f"index {failure.index} is out of range for size {failure.bound}: {what}"
         case Kind.SIZE if re.fullmatch(r"[A-Za-z_]\w*", what):
             return f"{what} is {failure.index}, {'below' if failure.index < failure.bound else 'above'} {failure.bound}"
+        case Kind.SIZE if what.endswith(OF_GRAPH):
+            graph = what.removesuffix(OF_GRAPH)
+            return f"the sizes are too large together: bytes, steps or sizes of {graph} would reach 2^62"
         case Kind.SIZE:
             return f"{what}: {failure.index} and {failure.bound}"
         case Kind.LIMIT:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, MutableMapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flowc.cache import Cache, compiler, default_folder, key_of
 from flowc.errors import UsageError, did_you_mean
 from flowc.options import Options
-from flowc.source import Source
+from flowc.source import Source, Span
 from flowc.target import host
 
 if TYPE_CHECKING:
@@ -203,9 +203,6 @@ class Model:
 
         return print_module(self.module, locations=True)
 
-    def _sources(self) -> dict[str, Source]:
-        return {self._source.name: self._source} if self._source is not None else {}
-
     def _store(self) -> Cache:
         folder = self._options.cache
         return Cache(folder if isinstance(folder, Path) else default_folder())
@@ -222,13 +219,10 @@ class Model:
         from flowc.executable import Site, link
 
         assert self._entry is not None
-        sites = tuple(Site(**site) for site in self._entry["sites"])
-        sources = self._sources()
-        sources |= {
-            Path(p).name: Source(Path(p).name, Path(p).read_text(encoding="utf-8")) for p in self._entry["files"] if p.endswith(".flow")
-        }
-        code = base64.b85decode(self._entry["code"])
-        return link(code, self._entry["description"], sites, sources, self._options.threads)
+        sources = [_after_blank(*source) for source in self._entry["sources"]]
+        told: list[tuple[int | None, int, int, str]] = self._entry["sites"]
+        sites = tuple(Site(None if n is None else Span(sources[n], begin, end), what) for n, begin, end, what in told)
+        return link(base64.b85decode(self._entry["code"]), self._entry["description"], sites, self._options.threads)
 
     def _from_stages(self) -> Linked:
         from flowc.codegen.interface import description
@@ -237,15 +231,19 @@ class Model:
         made = self.compiled
         assert made.interface is not None
         if self._options.cache and made.interface.place == "inside":
+            sites = sites_of(made)
+            sources = list(dict.fromkeys(site.span.source for site in sites if site.span is not None))
+            places = [(sources.index(site.span.source), site.span.begin, site.span.end) if site.span else (None, 0, 0) for site in sites]
             entry = {
                 "graphs": self.graphs,
                 "files": {str(path): _hash(path) for path in self._opened},
                 "description": description(made.interface),
-                "sites": [asdict(site) for site in sites_of(made)],
+                "sources": [(source.name, *_blank_and_rest(source.text)) for source in sources],
+                "sites": [(*place, site.what) for place, site in zip(places, sites, strict=True)],
                 "code": base64.b85encode(made.code).decode(),
             }
             self._store().put(self._key(), json.dumps(entry).encode())
-        return linked(made, self._options.threads, self._sources())
+        return linked(made, self._options.threads)
 
 
 class Executable:
@@ -308,6 +306,16 @@ class Executable:
 
     def __repr__(self) -> str:
         return f"<flowc.Executable {self.name}>"
+
+
+def _blank_and_rest(text: str) -> tuple[int, str]:
+    """How many empty lines a text begins with, which are all that stands above an excerpt of Python; and what follows."""
+    rest = text.lstrip("\n")
+    return len(text) - len(rest), rest
+
+
+def _after_blank(name: str, blank: int, rest: str) -> Source:
+    return Source(name, "\n" * blank + rest)
 
 
 def _hash(path: Path) -> str:

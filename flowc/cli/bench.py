@@ -91,7 +91,7 @@ def _measured(
 
     source = source_of(file)
     made, fused = _compiled(source, graph)
-    programs = [linked(made, count, {source.name: source}) for count in threads]
+    programs = [linked(made, count) for count in threads]
     signature = next(s for s in programs[0].description.graphs if s.name == graph)
     sizes = _sizes(signature, dims)
     inputs = _inputs(signature, sizes, feeds)

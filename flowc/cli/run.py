@@ -114,7 +114,7 @@ def _program(
         module = module_of(source, options, watch)
         name = graph_named(graphs_of(module), graph, source.name)
         module = fetching(module, name, fetches) if fetches else module
-        return linked(compiled(module, options, watch.observe), options.threads, {source.name: source}), module, name
+        return linked(compiled(module, options, watch.observe), options.threads), module, name
 
 
 def fetching(module: Module, graph: str, fetches: Sequence[str]) -> Module:

@@ -20,7 +20,6 @@ from flowc.errors import CompileError, Diagnostic, Note, RunError, render
 if TYPE_CHECKING:
     from flowc.lang.elaborate import Test
     from flowc.options import Options
-    from flowc.source import Source
 
 Array = np.ndarray[Any, Any]
 
@@ -47,31 +46,31 @@ def test_command(files: tuple[str, ...], part: str, threads: int | None, as_json
     """
     stdin_once(files)
     options = options_of(None, threads=threads)
-    tests = [(file, source, test) for file, source, test in _tests(files) if part in test.title]
+    tests = [(file, test) for file, test in _tests(files) if part in test.title]
     if part and not tests:
         raise click.UsageError(f"No test of {', '.join(files)} has {part} in its title.")
     outcomes: list[Outcome] = []
     with Progress(len(tests), "tests") as progress:
-        for n, (file, source, test) in enumerate(tests):
+        for n, (file, test) in enumerate(tests):
             progress.at(n, test.title)
             begin = time.perf_counter()
-            failures = _failures(test, source, options)
+            failures = _failures(test, options)
             outcomes.append(Outcome(file, test.title, failures, time.perf_counter() - begin))
     (_say_json if as_json else _say)(outcomes)
     if any(outcome.failures for outcome in outcomes):
         raise Failed
 
 
-def _tests(files: Sequence[str]) -> list[tuple[str, Source, Test]]:
+def _tests(files: Sequence[str]) -> list[tuple[str, Test]]:
     """The tests of all files; raises one `CompileError` with every mistake of them."""
     from flowc.lang.elaborate import elaborate_tests
 
-    found: list[tuple[str, Source, Test]] = []
+    found: list[tuple[str, Test]] = []
     wrong: list[Diagnostic] = []
     for file in files:
         try:
             source = source_of(file)
-            found += [(source.name, source, test) for test in elaborate_tests(Watch().read(source), source)]
+            found += [(source.name, test) for test in elaborate_tests(Watch().read(source), source)]
         except CompileError as error:
             wrong += error.diagnostics
     if wrong:
@@ -79,9 +78,9 @@ def _tests(files: Sequence[str]) -> list[tuple[str, Source, Test]]:
     return found
 
 
-def _failures(test: Test, source: Source, options: Options) -> tuple[Diagnostic, ...]:
+def _failures(test: Test, options: Options) -> tuple[Diagnostic, ...]:
     """What fails on either side; what fails alike on both is told once."""
-    native = _side(test, lambda: _native(test, source, options))
+    native = _side(test, lambda: _native(test, options))
     meant = _side(test, lambda: _interpreted(test))
     both = native.keys() & meant.keys()
     return (
@@ -105,13 +104,13 @@ def _side(test: Test, run: Callable[[], list[Array]]) -> dict[object, Diagnostic
         return {(error.code, error.index, error.bound, d.span): d for d in error.diagnostics}
 
 
-def _native(test: Test, source: Source, options: Options) -> list[Array]:
+def _native(test: Test, options: Options) -> list[Array]:
     from flowc.executable import linked
     from flowc.stages import compiled
 
     watch = Watch()
     watch.observe("elaborate", test.module)
-    program = linked(compiled(test.module, options, watch.observe), options.threads, {source.name: source})
+    program = linked(compiled(test.module, options, watch.observe), options.threads)
     given = program.model.test()
     match len(test.module.func("test").body.results):
         case 0:
