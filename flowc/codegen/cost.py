@@ -62,6 +62,7 @@ def cost(kernel: Func) -> Cost:
             total = total + (0 if isinstance(op, For) else 1)
             for region in op.regions:
                 inner = work(region)
+                inner = 1 if inner == 0 else inner  # even a step that does nothing is one
                 for p in region.params:
                     inner = inner * longest(p.type.below or 1)
                 total = total + inner

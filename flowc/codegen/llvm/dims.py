@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +25,27 @@ def integer(t: Text, index: Mapping[Any, str], d: Dim, depth: Depth = lambda mon
                 part = t.value(f"mul nsw i64 {one}, {part}") if part else one
         total = t.value(f"add nsw i64 {total}, {part}") if total else part
     return total or "0"
+
+
+def magnitude(t: Text, index: Mapping[Any, str], d: Dim) -> str:
+    """A double that is about the most |d| and all on the way to it can be, for sizes that `index` names."""
+    total = ""
+    for monomial, c in ordered(d, index):
+        part = f"0x{struct.unpack('<Q', struct.pack('<d', float(abs(c))))[0]:016X}"
+        for atom, power in sorted(monomial, key=lambda factor: _name(factor[0], index)):
+            one = _at_least_one(t, index, atom)
+            for _ in range(power):
+                part = t.value(f"fmul double {part}, {one}")
+        total = t.value(f"fadd double {total}, {part}") if total else part
+    return total or "0.0"
+
+
+def _at_least_one(t: Text, index: Mapping[Any, str], atom: Any) -> str:
+    if isinstance(atom, Floor | Least):
+        found = t.value(f"fadd double {magnitude(t, index, atom.of)}, {magnitude(t, index, atom.by)}")
+    else:
+        found = t.value(f"sitofp i64 {index[atom]} to double")
+    return t.value(f"select i1 {t.value(f'fcmp ogt double {found}, 1.0')}, double {found}, double 1.0")
 
 
 def ordered(d: Dim, index: Mapping[Any, str], depth: Depth = lambda monomial: 0) -> list[tuple[Monomial, int]]:
