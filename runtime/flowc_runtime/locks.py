@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ class Memory:
     """Aligned bytes."""
 
     def __init__(self, size: int) -> None:
+        if size > sys.maxsize - ALIGNMENT:
+            raise MemoryError
         self._bytes = np.empty(size + ALIGNMENT, np.uint8)
         start = -int(self._bytes.ctypes.data) % ALIGNMENT
         self.bytes = self._bytes[start : start + size]

@@ -6,6 +6,7 @@ while one function is elaborated, and the names of a block.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from flowc.ir.core import Block, Namer, Op, Value, indices, needed, scope
 from flowc.ir.dims import Dim, at_least
 from flowc.ir.types import Type
 from flowc.lang import ast
-from flowc.lang.elaborate.report import Mistake, Report
-from flowc.lang.elaborate.values import Denotation, dim_text
+from flowc.lang.elaborate.report import MAX_TENSOR, Mistake, Report
+from flowc.lang.elaborate.values import Denotation, dim_text, type_text
 from flowc.ops.control import CheckAtLeast, CheckEqual
 from flowc.ops.tensor import Tensor, differ, equal_sizes
 from flowc.source import Span
@@ -221,6 +222,7 @@ class Frame:
                 self.require_equal(a, b, op.location)
             for d in op.result.type.shape:
                 self.require_at_least(d, 0, op.location)
+            self.require_holdable(op.result.type, op.location)
         build.looked = len(build.made)
 
     def require_equal(self, a: Dim, b: Dim, span: Span | None) -> None:
@@ -238,6 +240,12 @@ class Frame:
         if not at_least(a - low, 0) and self._first(("least", a, low)):
             with scope(span):
                 self._place(CheckAtLeast((a, low), f"{dim_text(a)} is at least {dim_text(low)}"))
+
+    def require_holdable(self, type: Type, span: Span | None) -> None:
+        """The numbers among the sizes leave less than 2^62 bytes."""
+        known = math.prod(d for d in type.shape if isinstance(d, int)) * type.dtype.bits // 8
+        if known >= MAX_TENSOR:
+            raise Mistake(f"{type_text(type)} is larger than any memory: tensors have less than 2^62 bytes", span)
 
     def _first(self, key: Any) -> bool:
         if key in self.build.checked:

@@ -13,7 +13,7 @@ from flowc.ir.types import DType, Type
 from flowc.lang import ast
 from flowc.lang.elaborate import sizes, statements, types
 from flowc.lang.elaborate.context import Bound, Frame, Names
-from flowc.lang.elaborate.report import Mistake
+from flowc.lang.elaborate.report import MAX_SIZE, Mistake
 from flowc.lang.elaborate.units import Arrays, Unit, place
 from flowc.lang.elaborate.values import WRONG, Denotation, Wrong
 from flowc.ops.control import StateRead
@@ -84,6 +84,9 @@ def named_size(frame: Frame, unit: Unit, item: ast.Dim, name: str) -> Size:
     with _open(frame, f"range {unit.path}{name}", f"the range of {name} speaks of {name} itself", item.low.span):
         low = sizes.number(at, item.low)
         high = None if item.high is None else sizes.number(at, item.high)
+    for bound, node in ((low, item.low), (high, item.high)):
+        if bound is not None and bound > MAX_SIZE and node is not None:
+            raise Mistake(f"{name} is a size, and sizes are below 2^63", node.span)
     if low < 0:
         raise Mistake(f"{name} is a size and may not be negative", item.low.span)
     if high is not None and high < low:

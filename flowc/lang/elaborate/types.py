@@ -106,7 +106,9 @@ def concrete(frame: Frame, pattern: Pattern) -> Type:
                 frame.require_at_least(axis, 0, node.span)
                 shape.append(axis)
     assert isinstance(pattern.dtype, DType)
-    return Type(pattern.dtype, tuple(shape))
+    type = Type(pattern.dtype, tuple(shape))
+    frame.require_holdable(type, pattern.node.span)
+    return type
 
 
 def names_in(node: Any) -> Iterator[ast.Name]:
