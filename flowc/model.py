@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterable, MutableMapping
 from dataclasses import replace
 from importlib.metadata import version
@@ -77,6 +78,7 @@ class Model:
         self._name = program.name
         self._compiled: Compiled | None = None
         self._linked: Linked | None = None
+        self._linking = threading.Lock()
         self._executables: dict[str, Executable] = {}
         self._entry = self._cached() if self._options.cache else None
         names = self._entry["graphs"] if self._entry else [f.name for f in self.module.funcs if f.name != "init" or not self.module.states]
@@ -105,9 +107,11 @@ class Model:
 
     @property
     def linked(self) -> Linked:
-        """The program's code in this process."""
+        """The program's code in this process: one, whatever threads ask for it first, since it holds the state."""
         if self._linked is None:
-            self._linked = self._from_entry() if self._entry else self._from_stages()
+            with self._linking:
+                if self._linked is None:
+                    self._linked = self._from_entry() if self._entry else self._from_stages()
         return self._linked
 
     @property
@@ -165,12 +169,12 @@ class Model:
         from flowc.ir.printer import print_module
         from flowc.stages import compiled
 
+        file = Path(path)
+        if file.suffix == ".fir":
+            file.write_text(print_module(self.module), encoding="utf-8")
+            return (file,)
         planned = compiled(self.module, self._options, stop="plan")
-        module = replace(planned.module, name=Path(path).stem)
-        if Path(path).suffix == ".fir":
-            Path(path).write_text(print_module(self.module))
-            return (Path(path),)
-        return write(module, Path(path), self._options.target or host(), self._options.weights)
+        return write(replace(planned.module, name=file.stem), file, self._options.target or host(), self._options.weights)
 
     def __getattr__(self, name: str) -> Executable:
         if name.startswith("__"):
@@ -213,7 +217,12 @@ class Model:
         if data is None:
             return None
         entry: dict[str, Any] = json.loads(data)
-        return entry if all(_hash(Path(path)) == digest for path, digest in entry["files"].items()) else None
+        folder = self._folder()
+        return entry if all(folder and _hash(folder / path) == digest for path, digest in entry["files"].items()) else None
+
+    def _folder(self) -> Path | None:
+        """Where what the program imports is looked for; the same text in another folder may import other files."""
+        return self._source.path.resolve().parent if self._source is not None and self._source.path is not None else None
 
     def _from_entry(self) -> Linked:
         from flowc.executable import Site, link
@@ -236,7 +245,7 @@ class Model:
             places = [(sources.index(site.span.source), site.span.begin, site.span.end) if site.span else (None, 0, 0) for site in sites]
             entry = {
                 "graphs": self.graphs,
-                "files": {str(path): _hash(path) for path in self._opened},
+                "files": {os.path.relpath(path, self._folder()): _hash(path) for path in self._opened},
                 "description": description(made.interface),
                 "sources": [(source.name, *_blank_and_rest(source.text)) for source in sources],
                 "sites": [(*place, site.what) for place, site in zip(places, sites, strict=True)],

@@ -1,0 +1,55 @@
+"""A model finds its own code, whatever folder and threads it is used from."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+
+import flowc as fc
+from flowc.model import Model
+from flowc.source import Source
+
+MAIN = 'flow 1.0\nimport "lib.flow" as lib\ngraph g(x: f32[3]) -> f32[3] {\n  return lib.f(x)\n}\n'
+COUNTER = "flow 1.0\nstate n: i64 = 0\ngraph step() -> i64 {\n  n := n + 1\n  return n + 1\n}\n"
+
+
+def saved(folder: Path, factor: int) -> Path:
+    """A program in `folder` whose import multiplies by `factor`."""
+    folder.mkdir()
+    (folder / "lib.flow").write_text(f"flow 1.0\nfn f(x: f32[3]) -> f32[3] {{\n  return x * {factor}.0\n}}\n")
+    (folder / "main.flow").write_text(MAIN)
+    return folder / "main.flow"
+
+
+def test_the_same_text_in_another_folder_imports_the_files_of_that_folder(tmp_path: Path) -> None:
+    options, x = fc.Options(cache=tmp_path / "cache"), np.ones(3, np.float32)
+    for factor in (2, 5):
+        np.testing.assert_array_equal(fc.load(saved(tmp_path / str(factor), factor), options).g(x), factor * x)
+
+
+def test_a_program_that_was_moved_with_its_imports_finds_its_code(tmp_path: Path) -> None:
+    options, stages = fc.Options(cache=tmp_path / "cache"), list[str]()
+    assert fc.load(saved(tmp_path / "here", 2), options).linked
+    (tmp_path / "here").rename(tmp_path / "there")
+    there = tmp_path / "there" / "main.flow"
+    model = Model(Source(there.name, MAIN, there), options, lambda stage, _: stages.append(stage))
+    np.testing.assert_array_equal(model.g(np.ones(3, np.float32)), np.full(3, 2, np.float32))
+    assert stages == []
+
+
+def test_threads_that_make_the_first_call_together_share_one_state() -> None:
+    model = fc.loads(COUNTER, fc.Options(cache=False))
+    together = threading.Barrier(4)
+
+    def step() -> None:
+        together.wait()
+        model.step()
+
+    threads = [threading.Thread(target=step) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert model.state["n"] == 4
