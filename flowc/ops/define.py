@@ -9,7 +9,7 @@ from flowc.ir.dims import Dim, dim
 from flowc.ir.rewrite import Rewriter
 from flowc.ir.types import Type
 from flowc.ops.elementwise import where
-from flowc.ops.kernel import Inside
+from flowc.ops.kernel import Checked, Inside
 from flowc.ops.tensor import Read, Tensor, like
 
 
@@ -51,16 +51,21 @@ def substituted(element: Value, known: Mapping[Value, Value | Dim], rule: Callab
 
 
 def guarded(element: Value, inside: tuple[Dim, ...]) -> Value:
-    """`element` where none of `inside` is negative, else 0; nothing is read there."""
+    """`element` where none of `inside` is negative, else 0; nothing is read or checked there."""
 
     def guard(op: Op) -> Value | None:
-        if not isinstance(op, Read) or set(inside) <= set(op.inside):
-            return None
-        return Read(op.tensor, op.at, tuple(dict.fromkeys((*op.inside, *inside)))).result
+        match op:
+            case Read(tensor, at, own) if not set(inside) <= set(own):
+                return Read(tensor, at, tuple(dict.fromkeys((*own, *inside)))).result
+            case Checked(value, bound, what, own) if not set(inside) <= set(own):
+                return Checked(value, bound, what, tuple(dict.fromkeys((*own, *inside)))).results[0]
+            case _:
+                return None
 
-    if not inside or isinstance(element.op, Read):
-        return guard(element.op) or element if element.op else element
-    return where(Inside(inside).result, substituted(element, {v: v for v in indices(inside)}, guard), like(element, 0))
+    if not inside:
+        return element
+    made = substituted(element, {v: v for v in indices(inside)}, guard)
+    return made if isinstance(element.op, Read) else where(Inside(inside).result, made, like(element, 0))
 
 
 def tensors(element: Value) -> dict[Value, None]:

@@ -280,7 +280,8 @@ class Grid:
     def checked(self, op: Checked) -> Array:
         index, limit = self.of(op.value).astype(np.int64), self.wide(self.dim(op.bound[0]))
         wrapped = np.where(index < 0, index + limit, index)
-        bad = np.broadcast_to(self.wide(self.active) & ((wrapped < 0) | (wrapped >= limit)), self.shape)
+        asked = self.wide(self.active) & self.wide(self.inside(op.inside))
+        bad = np.broadcast_to(asked & ((wrapped < 0) | (wrapped >= limit)), self.shape)
         if bad.any():
             first = int(np.flatnonzero(bad)[0])
             told, end = (int(np.broadcast_to(a, self.shape).reshape(-1)[first]) for a in (index, limit))

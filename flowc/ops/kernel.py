@@ -81,11 +81,15 @@ def start_of(fold: str, dtype: DType) -> Number:
 
 
 class Checked(Op, name="checked"):
-    """An integer as an index below `bound`, negative ones from the end; else the run ends, telling `what`."""
+    """An integer as an index below `bound`, negative ones from the end; else the run ends, telling `what`.
+
+    Where one of `inside` is negative nobody asks for it: then it is any index, or 0.
+    """
 
     value: Value
     bound: tuple[Dim, ...]
     what: str
+    inside: tuple[Dim, ...] = ()
     level = "kernel"
     fails = True
 

@@ -213,12 +213,13 @@ class _Machine:
     def checked(self, op: Checked) -> Array:
         index, bound = self.wide(self.value(op.value)).astype(np.int64), self.wide(self.dim(op.bound[0]))
         wrapped = np.where(index < 0, index + bound, index)
-        bad = np.broadcast_to(self.wide(self.active) & ((wrapped < 0) | (wrapped >= bound)), self.grid)
+        outside = (wrapped < 0) | (wrapped >= bound)
+        bad = np.broadcast_to(self.wide(self.active) & self.wide(self.holds(op.inside)) & outside, self.grid)
         if bad.any():
             element = int(np.flatnonzero(bad)[0])
             told = (int(np.broadcast_to(a, self.grid).reshape(-1)[element]) for a in (index, bound))
             self.failures.append(Failure(op, element, *told))
-        return np.where(bad, 0, wrapped)
+        return np.where(outside, 0, wrapped)
 
     # Folds
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -152,7 +153,7 @@ class Graph:
         shapes = [tuple(d.value(bounds) for d in port.shape) for port in self.signature.outputs]
         dtypes = [numpy_dtype(port.dtype) for port in self.signature.outputs]
         if out is None:
-            return [np.empty(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+            return [_empty(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
         given: list[Any] = [*out] if isinstance(out, tuple | list) else [out]
         if len(given) != len(shapes):
             raise self._error(f"out has {_number(len(given), 'array')} for {_number(len(shapes), 'result')}")
@@ -196,7 +197,8 @@ class Graph:
         found = self.signature.found
         actual = sizes | {each.size: count.value for each, count in zip(found, counts, strict=True)}
         for n in dict.fromkeys(each.output for each in found):
-            part = outputs[n][tuple(slice(d.value(actual)) for d in self.signature.outputs[n].shape)]
+            shape = tuple(d.value(actual) for d in self.signature.outputs[n].shape)
+            part = outputs[n].reshape(-1)[: math.prod(shape)].reshape(shape)  # its elements lie together from the start
             if out is not None:
                 outputs[n] = part
             elif part.shape != outputs[n].shape:
@@ -208,6 +210,14 @@ def named_tuple(signature: Signature) -> Any:
     """The class of several results, with a field for each."""
     fields = [_identifier(port.name) for port in signature.outputs]
     return namedtuple(_identifier(signature.name), fields, rename=True)  # pyright: ignore[reportUntypedNamedTuple]
+
+
+def _empty(shape: tuple[int, ...], dtype: DType) -> Array:
+    """An array with any elements; raises MemoryError where NumPy has no array of that size, too."""
+    try:
+        return np.empty(shape, dtype)
+    except ValueError:
+        raise MemoryError from None
 
 
 def str_of(port: Port) -> str:

@@ -182,6 +182,8 @@ class Memory(Frame):
         bad = t.value(f"icmp uge {type} {index}, {most}")
         mask = self.mask(coordinate) if lanes else None
         failed = self.both(bad, mask, lanes) or bad
+        if op.inside:
+            failed = self.both(failed, self.inside(op.inside, coordinate, lanes), lanes) or failed
         told = (op, coordinate, given, most)
         if lanes:
             t.when(self.anywhere(failed), (), (), lambda: self.tell_lane(*told, failed))
