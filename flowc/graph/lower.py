@@ -8,9 +8,9 @@ from flowc.errors import CompileError, Diagnostic, Note
 from flowc.graph.checks import checks, during, tokens
 from flowc.graph.graph import Graph, Operation
 from flowc.graph.tensor import Tensor
-from flowc.ir.core import Block, Func, Module, Op, Value, needed
+from flowc.ir.core import Block, Func, Module, Op, Value, needed, walk
 from flowc.ir.rewrite import Rewriter
-from flowc.ops.control import StateWrite
+from flowc.ops.control import StateRead, StateWrite
 from flowc.source import Span, python_location
 
 
@@ -25,6 +25,8 @@ def lowered(
     held: Iterable[Operation] = (),
 ) -> Module:
     """The module whose one function takes `feeds`, gives `results` and does `operations`; what `held` assume of sizes is checked too.
+
+    Its states are those that the function reads or writes.
 
     Raises `CompileError` where a placeholder is neither fed nor beside what is needed,
     and where a variable would be written twice.
@@ -44,7 +46,8 @@ def lowered(
     roots = (*checked, *(root for operation in reached for root in operation.roots))
     params, roots, given = _fed(feeds, roots, tuple(x.value for x in results))
     func = Func(name, ordered(params, given, roots), outputs, location=location)
-    return Module(name, (func,), tuple(v.state for v in graph.variables))
+    kept = {op.symbol for op in walk(func.body) if isinstance(op, StateRead | StateWrite)}
+    return Module(name, (func,), tuple(v.state for v in graph.variables if v.state.name in kept))
 
 
 def whole(graph: Graph) -> Module:
@@ -64,7 +67,7 @@ def whole(graph: Graph) -> Module:
     if not graph.variables:
         return module
     init = lowered(graph, (), [v.initializer for v in graph.variables], (), "init")
-    return Module(module.name, (*module.funcs, *init.funcs), module.states)
+    return Module(module.name, (*module.funcs, *init.funcs), tuple(v.state for v in graph.variables))
 
 
 def reach(results: Iterable[Tensor], operations: Iterable[Operation], feeds: Iterable[Tensor]) -> list[Operation]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import Token
 from dataclasses import dataclass
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,6 +46,7 @@ class Session:
         self._programs: dict[tuple[tuple[Fetch, ...], tuple[Tensor, ...]], Program] = {}
         self._states: dict[Graph, dict[str, Array]] = {}
         self._entered: list[Token[Session | None]] = []
+        self._turn = Lock()  # of runs that read or write variables
 
     def run(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Any:
         """The values of `fetches`: tensors, operations (whose value is None), their names, and nested lists, tuples and dicts of these.
@@ -87,9 +89,15 @@ class Session:
         feeds = tuple(sorted(fed, key=lambda x: (x.op.position, x.index)))
         program = self._program(graph, fetches, feeds)
         arrays = fitting(program.inputs, [fed[x] for x in feeds])
-        state = self._states.setdefault(graph, {})
-        self._check_initialised(program, state)
-        results = iter(program.run(arrays, state))
+        if not program.module.states:
+            return self._found(fetches, program.run(arrays, {}))
+        with self._turn:
+            state = self._states.setdefault(graph, {})
+            self._check_initialised(program, state)
+            return self._found(fetches, program.run(arrays, state))
+
+    def _found(self, fetches: tuple[Fetch, ...], values: Sequence[Array]) -> dict[Fetch, Any]:
+        results = iter(values)
         return {x: _result(next(results)) if isinstance(x, Tensor) else None for x in fetches}
 
     def _program(self, graph: Graph, fetches: tuple[Fetch, ...], feeds: tuple[Tensor, ...]) -> Program:
@@ -155,5 +163,3 @@ def _misused(message: str, help: str) -> UsageError:
 def get_default_session() -> Session | None:
     """The session of the innermost `with` statement; None outside of one."""
     return SESSION.get()
-
-

@@ -1,6 +1,7 @@
 """What sessions run, and what they do not."""
 
 import gc
+import threading
 import weakref
 from collections import namedtuple
 
@@ -125,3 +126,24 @@ def test_sessions_are_collected_together_with_the_code_they_run() -> None:
     del session
     gc.collect()
     assert [ref() for ref in kept] == [None] * 8
+
+
+def test_runs_of_one_session_from_several_threads_take_turns() -> None:
+    count = fc.Variable(0, name="count")
+    step = fc.assign_add(count, 1)
+    with fc.Session() as session:
+        session.run(count.initializer)
+        threads = [threading.Thread(target=lambda: [session.run(step) for _ in range(50)]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert session.run(count) == 200
+
+
+def test_a_run_has_memory_for_the_variables_it_uses_only() -> None:
+    near, _ = fc.Variable(1.0, name="near"), fc.Variable(fc.zeros([1000]), name="far")
+    with fc.Session() as session:
+        session.run(near.initializer)
+        assert session.run(near + 1.0) == 2
+        assert [[s.name for s in program.module.states] for program in session.programs] == [["near"], ["near"]]
