@@ -75,12 +75,14 @@ class Function:
         """The function as a graph of the language; raises `UsageError` for what the language has no words for yet."""
         return flow_text(self.func)
 
-    def __call__(self, *positional: Any, out: Any = None, **keyword: Any) -> Any:
-        """The results for these arguments, in the structure that the function returns; `out` is a structure of arrays to write into.
+    def __call__(self, *positional: Any, **keyword: Any) -> Any:
+        """The results for these arguments, in the structure that the function returns.
 
+        `out` is a structure of arrays to write into; where a parameter has that name it is the parameter.
         Raises `UsageError` for arguments that do not fit, `CompileError` for mistakes in what is built,
         `RunError` where a check ends the run.
         """
+        out = None if "out" in self.signature.parameters else keyword.pop("out", None)
         bound = self._bound(positional, keyword)
         if any(True for _ in tensors(list(bound.values()))):
             return self._expanded(bound)
@@ -196,7 +198,7 @@ def function(python: Callable[..., Any] | None = None, *, name: str | None = Non
     A parameter annotated `f32["N", 784]` is an input of that type.  One without an annotation is an input where
     an array is passed, its sizes free; any other Python value is fixed for the tracing.
     """
-    return Function(python, name) if python is not None else lambda python: Function(python, name)
+    return functools.partial(Function, name=name) if python is None else Function(python, name)
 
 
 def _declared(p: inspect.Parameter) -> TensorType | None:
@@ -247,12 +249,19 @@ def _outputs(returned: Any, results: list[Tensor]) -> tuple[str, ...]:
 
 
 def _written(found: Any, out: Any) -> Any:
-    """`out`, with `found` written into its arrays."""
-    for value, array in zip(leaves(found), leaves(out), strict=True):
-        given = np.asarray(value)
-        if not isinstance(array, np.ndarray) or given_type(array) != given_type(given):
-            raise UsageError(f"out is an array of type {given_type(given)} here, not {given_type(array)}")
-        np.copyto(cast(Any, array), given)
+    """`out`, with `found` written into its arrays, all of which fit."""
+    values, arrays = [np.asarray(x) for x in leaves(found)], list(leaves(out))
+    if len(values) != len(arrays):
+        raise UsageError(f"the results are {len(values)}, and out has {len(arrays)}")
+    for value, array in zip(values, arrays, strict=True):
+        if not isinstance(array, np.ndarray):
+            raise UsageError(f"out is an array of type {given_type(value)} here, not a {type(array).__name__}")
+        if given_type(array) != given_type(value):
+            raise UsageError(f"out is an array of type {given_type(value)} here, not {given_type(array)}")
+        if not cast(Any, array).flags.writeable:
+            raise UsageError(f"out of type {given_type(value)} is read-only")
+    for value, array in zip(values, arrays, strict=True):
+        np.copyto(array, value)
     return out
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import flowc as fc
+from flowc.errors import UsageError
 from flowc.ir.printer import print_func
 from flowc.lang.elaborate import elaborate
 from flowc.lang.parse import parse
@@ -217,3 +218,30 @@ SIGNATURE = "@fc.function\ndef model(x: fc.f32['N', 3], n):\n    return x * n\n"
 )
 def test_mistake_in_a_call_is_told(call: str, says: str, refusal: Callable[[str], str]) -> None:
     assert refusal(SIGNATURE + call) == says
+
+
+def test_a_parameter_may_be_called_out() -> None:
+    @fc.function
+    def total(x: fc.f32[3], out: fc.f32[3]) -> fc.Tensor:
+        return x + out
+
+    one = np.ones(3, np.float32)
+    np.testing.assert_array_equal(total(one, out=one), one + one)
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (None, "the results are 2, and out has 1"),
+        ("x", "out is an array of type f32[3] here, not a str"),
+        (np.empty(2, np.float32), "out is an array of type f32[3] here, not f32[2]"),
+        (np.frombuffer(bytes(12), np.float32), "out of type f32[3] is read-only"),
+    ],
+)
+def test_out_that_does_not_fit_is_told_and_nothing_is_written(second: object, message: str) -> None:
+    pair = fc.function(lambda x: (x + 1.0, x * 2.0))
+    first = np.zeros(3, np.float32)
+    with pytest.raises(UsageError) as told:
+        pair(np.ones(3, np.float32), out=(first,) if second is None else (first, second))
+    assert str(told.value) == f"error: {message}"
+    assert not first.any()
