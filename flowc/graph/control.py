@@ -26,16 +26,17 @@ class Traced:
     ops: tuple[Op, ...]
 
 
-def cond(pred: Tensor, true_fn: Callable[[], Any], false_fn: Callable[[], Any], name: str | None = None) -> Any:
+def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any], name: str | None = None) -> Any:
     """What `true_fn` returns where `pred`, a bool scalar, holds, else what `false_fn` does; only one of them runs.
 
     Both return the same structure of tensors of the same types.
     """
-    graph = pred.graph
-    then = _traced(graph, "branch of cond", (), lambda: true_fn())
-    orelse = _traced(graph, "branch of cond", (), lambda: false_fn())
-    inputs = (pred, *then.inputs, *orelse.inputs)
-    results: tuple[Tensor, ...] = graph.record("Cond", inputs, lambda: Cond(graph.value_of(pred), then.block, orelse.block).results, name)
+    graph = next((x.graph for x in tensors(pred)), None) or get_default_graph()
+    which = graph.as_tensor(pred)
+    then = _traced(graph, "branch of cond", (), true_fn)
+    orelse = _traced(graph, "branch of cond", (), false_fn)
+    inputs = (which, *then.inputs, *orelse.inputs)
+    results: tuple[Tensor, ...] = graph.record("Cond", inputs, lambda: Cond(graph.value_of(which), then.block, orelse.block).results, name)
     return _returned(then, results, (*then.ops, *orelse.ops))
 
 

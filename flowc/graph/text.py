@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -130,7 +131,7 @@ class _Writer:
         """The value's own name, told apart from those given before."""
         wanted = re.sub(r"\W", "_", x.hint) or "x"
         wanted = wanted if wanted.isidentifier() else f"x{wanted}"
-        name = next(n for n in (wanted, *(f"{wanted}_{k}" for k in range(2, len(self.taken) + 3))) if n not in self.taken)
+        name = next(n for n in chain((wanted,), (f"{wanted}_{k}" for k in count(2))) if n not in self.taken)
         self.taken[name] = None
         self.of[x] = name, ATOM
         return name

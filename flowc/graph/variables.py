@@ -111,7 +111,7 @@ def _state_name(graph: Graph, full: str | None) -> str:
     """The name of a variable's state: that of its operation, or the Python variable it is assigned to, told apart from the others."""
     target = graph.assignment()
     wanted = (full or (graph.scope_now + target.names[0] if target is not None and target.direct else "Variable")).replace("/", ".")
-    taken = [v.state.name for v in graph.variables]
+    taken = {v.state.name for v in graph.variables}
     return next(n for n in numbered(wanted) if n not in taken)
 
 

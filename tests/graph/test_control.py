@@ -17,6 +17,11 @@ def test_cond_gives_the_side_that_holds() -> None:
         np.testing.assert_array_equal(session.run(y, {x: [-1, -2, 1]}), [1, 2, -1])
 
 
+def test_cond_takes_a_bool_of_python() -> None:
+    with fc.Session() as session:
+        assert session.run(fc.cond(False, lambda: fc.constant(1), lambda: fc.constant(2))) == 2
+
+
 def test_cond_runs_one_side_only() -> None:
     table, i = fc.constant([1.0, 2.0]), fc.placeholder(fc.i64)
     y = fc.cond(i < 2, lambda: table[i], lambda: fc.constant(-1.0))
