@@ -22,6 +22,7 @@ from flowc.ops.catalog import catalog
 from flowc.stages import STAGES
 from flowc.target import host
 from flowc_runtime.abi import FlowContext, FlowError
+from flowc_runtime.signature import FORMAT
 from tests.codegen.program import Guarded, Program, planned
 
 Array = np.ndarray[Any, Any]
@@ -369,7 +370,7 @@ def test_description_says_what_a_loader_needs() -> None:
     made = Program(STATE)
     told = json.loads(ctypes.string_at(made.library.address("m_signature")).decode())
     assert told == json.loads(description(made.interface))
-    assert (told["flowc"], told["prefix"], [g["name"] for g in told["graphs"]]) == (1, "m", ["swap", "step", "gather"])
+    assert (told["flowc"], told["prefix"], [g["name"] for g in told["graphs"]]) == (FORMAT, "m", ["swap", "step", "gather"])
     assert told["state"][0] == {"name": "w", "dtype": "f32", "shape": ["4"], "offset": 0, "bytes": 16, "trainable": True}
     assert told["sites"] == list(made.interface.sites.texts)
 
