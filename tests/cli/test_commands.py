@@ -165,6 +165,9 @@ def test_interrupt_is_quiet() -> None:
     with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, stderr=pipe) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == b"ready\n"
-        time.sleep(0.5)  # until it waits for the standard input
-        process.send_signal(signal.SIGINT)
+        for _ in range(60):  # an interrupt may come while a module is being imported, which can lose it
+            time.sleep(0.5)
+            if process.poll() is not None:
+                break
+            process.send_signal(signal.SIGINT)
         assert (process.wait(timeout=30), process.stdout.read(), process.stderr.read()) == (130, b"", b"")
