@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import numpy as np
 
 ALIGNMENT = 64  # bytes; of workspace and state
+FORKS = hasattr(os, "register_at_fork")
 
 # Each function by a prototype of its own; those of `pythonapi` itself belong to the whole process.
 _allocate = ctypes.CFUNCTYPE(ctypes.c_void_p)(("PyThread_allocate_lock", ctypes.pythonapi))
@@ -64,6 +66,8 @@ class Workspace:
     def __init__(self) -> None:
         self._lock, self._memory = Lock(), Memory(0)
         self.cell = np.array([self._lock.address, self._memory.address, 0], np.uint64)
+        if FORKS:
+            os.register_at_fork(after_in_child=_freeing(weakref.ref(self._lock)))
 
     @contextmanager
     def of(self, size: int) -> Generator[int]:
@@ -87,9 +91,44 @@ class Workspace:
 
 
 class State:
-    """What a model keeps between runs; its runs take turns.  `cell` holds the address of the lock and of the memory."""
+    """What a model keeps between runs; its runs take turns, and a fork takes its own, so that the child has a whole state.
+
+    `cell` holds the address of the lock and of the memory.
+    """
 
     def __init__(self, size: int) -> None:
         self.lock, self.memory = Lock(), Memory(size)
         self.memory.bytes[:] = 0
         self.cell = np.array([self.lock.address, self.memory.address], np.uint64)
+        if FORKS:
+            turn = _Turn(self.lock)
+            os.register_at_fork(before=turn.take, after_in_parent=turn.end, after_in_child=turn.end)
+
+
+class _Turn:
+    """The turn a fork takes at a lock, while the lock lives."""
+
+    def __init__(self, lock: Lock) -> None:
+        self._lock = weakref.ref(lock)
+        self._held: Lock | None = None
+
+    def take(self) -> None:
+        if (lock := self._lock()) is not None:
+            lock.acquire()
+            self._held = lock
+
+    def end(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
+
+
+def _freeing(lock: weakref.ref[Lock]) -> Callable[[], None]:
+    """In the child of a fork: the thread that held the lock is not there."""
+
+    def free() -> None:
+        if (living := lock()) is not None:
+            living.acquire(wait=False)
+            living.release()
+
+    return free

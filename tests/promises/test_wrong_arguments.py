@@ -68,11 +68,13 @@ def endless() -> list[Any]:
 
 OTHERS: tuple[Callable[[], Any], ...] = (
     lambda: None, lambda: "abc", lambda: b"abcdef", lambda: bytearray(12), dict, set, object, Raises, NoArray, NoTensor, lambda: nested(40),
-    lambda: nested(100_000), endless, lambda: len, lambda: 1j, lambda: np.complex64(1), lambda: np.array(["a"]), lambda: np.array([None, 1]),
+    lambda: nested(100_000), endless, lambda: len, lambda: 1j, lambda: np.complex64(1), lambda: np.array(["a"]),
+    lambda: np.array([None, 1]),
     lambda: np.zeros(3, "M8[s]"), lambda: np.zeros(3, [("a", "f4")]), lambda: np.broadcast_to(np.float32(0), (1 << 40, 3)),
     lambda: np.broadcast_to(np.int64(0), (1 << 50,)), lambda: np.zeros((1,) * 32, np.float32), lambda: np.zeros((0, 1 << 40), np.float32),
     lambda: 10**400, lambda: -(10**400), lambda: float("nan"), lambda: True, lambda: 1.5, lambda: [1, 2, [3]], lambda: [[1, 2], [3]],
-    lambda: [], lambda: [[]], lambda: ["a"], lambda: [None], lambda: [True, 1], lambda: array.array("f", [1, 2]), lambda: (ctypes.c_float * 3)(),
+    lambda: [], lambda: [[]], lambda: ["a"], lambda: [None], lambda: [True, 1], lambda: array.array("f", [1, 2]),
+    lambda: (ctypes.c_float * 3)(),
     lambda: np.longdouble(1), lambda: np.void(b"ab"), lambda: range(3), lambda: iter([1]), datetime.datetime.now, lambda: 1 << 63,
     lambda: np.uint64(1 << 63), lambda: np.lib.stride_tricks.as_strided(np.ones((1, 3), np.float32), (4, 3), (0, 4)),
 )  # fmt: skip
