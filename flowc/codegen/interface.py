@@ -13,7 +13,7 @@ from flowc.codegen.sites import Sites, graphs, sites
 from flowc.codegen.weights import Weights, weights
 from flowc.errors import CompileError, Diagnostic
 from flowc.ir.core import Func, Module, State, indices, walk
-from flowc.ir.dims import Dim, Size, dim
+from flowc.ir.dims import Dim, Size, dim, product
 from flowc.ir.printer import sizes
 from flowc.ops.plan import Launch, StoreSize, WeightData
 from flowc.transforms.commit import state_offsets
@@ -32,11 +32,9 @@ class Placed:
 
     @property
     def bytes(self) -> int:
-        count = self.state.type.dtype.bytes(1)
-        for d in self.state.type.shape:
-            count = count * d
-        assert isinstance(count, int)
-        return count
+        size = self.state.type.dtype.bytes(product(self.state.type.shape))
+        assert isinstance(size, int)
+        return size
 
 
 @dataclass(frozen=True)
@@ -169,6 +167,8 @@ def description(found: Interface) -> str:
         "graphs": [described(s) for s in found.graphs if readable(s)],
         "state": state,
         "sites": list(found.sites.texts),
+        "weights": found.weights.bytes if found.place == "separate" else 0,
+        "init_weights": found.init is not None and found.init.weights,
     }
     return json.dumps(told, ensure_ascii=True, separators=(",", ":"))
 

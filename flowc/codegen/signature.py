@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flowc.ir.dims import Dim, Size, atoms, dim, linear, show, substitute
 from flowc.ir.types import DType, Type
-from flowc_runtime.signature import FORMAT
 
 
 @dataclass(frozen=True)
@@ -107,29 +105,6 @@ def described(signature: Signature) -> dict[str, Any]:
         "stateful": signature.stateful,
         "weights": signature.weights,
     }
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A param (trainable) or a state, and where it lies in the state of the model, in bytes."""
-
-    port: Port
-    offset: int
-    trainable: bool
-
-
-def description(prefix: str, graphs: Sequence[Signature], state: Sequence[Kept] = (), sites: Sequence[str] = ()) -> str:
-    """The JSON under the symbol `<prefix>_signature` of a library; site number n of an error is `sites[n]`."""
-    kept = [_ports([k.port])[0] | {"offset": k.offset, "trainable": k.trainable} for k in state]
-    graph_entries = [described(graph) for graph in graphs]
-    return json.dumps({"flowc": FORMAT, "prefix": prefix, "graphs": graph_entries, "state": kept, "sites": [*sites]}, ensure_ascii=False)
-
-
-def description_text(prefix: str, text: str) -> str:
-    """The constant that holds a description, as LLVM text."""
-    encoded = text.encode() + b"\0"
-    spelled = "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:02X}" for b in encoded)
-    return f'@{prefix}_signature = constant [{len(encoded)} x i8] c"{spelled}"\n'
 
 
 def _ports(ports: Sequence[Port]) -> list[dict[str, Any]]:

@@ -61,20 +61,18 @@ class Model:
         raised: Callable[[str], Exception] = Error,
         failed: Callable[[Failure], Exception] | None = None,
     ) -> None:
-        if weights is None and any(graph.weights for graph in description.graphs):
-            raise Error(f"{description.prefix} was compiled without its weights: pass weights=")
-        self._weights, self._pool = weights, pool
-        state = _initialised(description, address, pool, failed) if description.state else None
-        workspace, location = Workspace(), weights.ctypes.data if weights is not None else 0
+        location = _location(description, weights)
+        state = _initialised(description, address, pool, location, failed) if description.state else None
+        workspace = Workspace()
         self._graphs: dict[str, Callable[..., Any]] = {}
         self.memory: dict[str, Callable[..., int]] = {}  # bytes of workspace of each graph, by its sizes
         for signature in description.graphs:
-            graph = Graph(signature, address, pool, workspace, state, location, description.sites, raised, failed)
+            graph = Graph(signature, _keeping(weights, address), pool, workspace, state, location, description.sites, raised, failed)
             self._graphs[signature.name] = _native(graph, address)
             self.memory[signature.name] = graph.workspace_bytes
         self._name = description.prefix
-        self.params = Kept(state, [kept for kept in description.state if kept.trainable])
-        self.state = Kept(state, [kept for kept in description.state if not kept.trainable])
+        self.params = Kept(state, [kept for kept in description.state if kept.trainable], raised)
+        self.state = Kept(state, [kept for kept in description.state if not kept.trainable], raised)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         graphs = self.__dict__.get("_graphs", {})
@@ -93,8 +91,8 @@ class Model:
 class Kept(MutableMapping[str, Array]):
     """Arrays of the state by name: reading gives the array itself, assigning writes into it; their set is fixed."""
 
-    def __init__(self, state: State | None, ports: list[StatePort]) -> None:
-        self._state = state
+    def __init__(self, state: State | None, ports: list[StatePort], raised: Callable[[str], Exception] = Error) -> None:
+        self._state, self._raised = state, raised
         self._ports: Mapping[str, StatePort] = {kept.port.name: kept for kept in ports}
         self._arrays = {name: _array(state, kept) for name, kept in self._ports.items()} if state else {}
 
@@ -108,9 +106,9 @@ class Kept(MutableMapping[str, Array]):
         try:
             new = as_array(value, port.dtype)
         except Refused as refused:
-            raise Error(f"{str_of(port)}: {refused}") from None
+            raise self._raised(f"{str_of(port)}: {refused}") from None
         if new.shape != array.shape:
-            raise Error(f"{str_of(port)}: given {spelled(port.dtype, new.shape)}")
+            raise self._raised(f"{str_of(port)}: given {spelled(port.dtype, new.shape)}")
         assert self._state is not None
         with self._state.lock.held():
             array[...] = new
@@ -132,8 +130,29 @@ def _array(state: State, kept: StatePort) -> Array:
     return state.memory.bytes[kept.offset : kept.offset + count].view(dtype).reshape(shape)
 
 
+def _location(description: Description, weights: Array | None) -> int:
+    """Where the weights lie, 0 where the library needs none; raises Error for another block than it was compiled with."""
+    if not description.weights:
+        return 0
+    if weights is None:
+        raise Error(f"{description.prefix} was compiled without its weights: pass weights=")
+    if weights.nbytes != description.weights or not weights.flags.c_contiguous:
+        given = f"{weights.nbytes}" + " that are not contiguous" * (not weights.flags.c_contiguous)
+        raise Error(f"the weights of {description.prefix} are {description.weights} contiguous bytes, given {given}")
+    return int(weights.ctypes.data)
+
+
+def _keeping(weights: Array | None, address: Callable[[str], int]) -> Callable[[str], int]:
+    """`address`; a graph that holds it reads weights that are there as long as the graph is, even where the model is not."""
+    return lambda name, _weights=weights: address(name)
+
+
 def _initialised(
-    description: Description, address: Callable[[str], int], pool: Pool | None, failed: Callable[[Failure], Exception] | None
+    description: Description,
+    address: Callable[[str], int],
+    pool: Pool | None,
+    weights: int,
+    failed: Callable[[Failure], Exception] | None,
 ) -> State:
     """A state as the initialisers of the model say."""
     prefix, pointer = description.prefix, ctypes.c_void_p
@@ -145,9 +164,10 @@ def _initialised(
     size = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_int)(address(f"{prefix}_init_workspace"))(pool.threads if pool else 1)
     error = FlowError()
     context = FlowContext(size=ctypes.sizeof(FlowContext), pool=pool.address if pool else None, error=ctypes.addressof(error))
-    init = ctypes.CFUNCTYPE(ctypes.c_int, pointer, pointer, pointer)(start)
+    given = [weights] if description.init_weights else []
+    init = ctypes.CFUNCTYPE(ctypes.c_int, pointer, *[pointer] * len(given), pointer, pointer)(start)
     with Workspace().of(size) as workspace:
-        code = init(state.memory.address, workspace, ctypes.addressof(context))
+        code = init(state.memory.address, *given, workspace, ctypes.addressof(context))
     if code:
         failure = Failure(code, error.site, error.index, error.bound)
         raise failed(failure) if failed else Error(f"{prefix}: {explained(failure, description.sites)}")

@@ -81,15 +81,20 @@ class StatePort:
 
 @dataclass(frozen=True)
 class Description:
-    """A library: its prefix, graphs, what is kept between runs, and the places in the source that errors name."""
+    """A library: its prefix, graphs, what is kept between runs, and the places in the source that errors name.
+
+    weights: the bytes of the block that its caller passes, 0 where there is none; init_weights: whether the first state needs it.
+    """
 
     prefix: str
     graphs: tuple[Signature, ...]
     state: tuple[StatePort, ...]
     sites: tuple[str, ...]
+    weights: int
+    init_weights: bool
 
 
-FORMAT = 2  # of the description, and of the table that a native call reads
+FORMAT = 3  # of the description, and of the table that a native call reads
 
 
 def described(given: Mapping[str, Any]) -> Description:
@@ -98,7 +103,7 @@ def described(given: Mapping[str, Any]) -> Description:
         raise ValueError(f"the library's description has format {given.get('flowc')!r}, this flowc_runtime reads format {FORMAT}")
     graphs = tuple(signature(graph) for graph in given["graphs"])
     state = tuple(StatePort(_port(entry), entry["offset"], entry["trainable"]) for entry in given["state"])
-    return Description(given["prefix"], graphs, state, tuple(given["sites"]))
+    return Description(given["prefix"], graphs, state, tuple(given["sites"]), given["weights"], given["init_weights"])
 
 
 def signature(given: Mapping[str, Any]) -> Signature:

@@ -1,27 +1,34 @@
 """A shared library is loaded and run without the compiler."""
 
+import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
+import flowc
 import flowc_runtime
+from flowc.codegen.declared import text_constant
 from flowc.codegen.python_entry import python_entry
-from flowc.codegen.signature import Kept, Port, Signature, description, description_text
+from flowc.codegen.signature import Port, Signature, described
 from flowc.ir.dims import Size, dim
 from flowc.ir.types import DType
+from flowc_runtime.locks import Memory
 from flowc_runtime.pool_text import pool_text
 from flowc_runtime.signature import FORMAT
 
 N = Size("N", 1, 1000)
 SQUARES = Signature("squares", "m_squares", (N,), (Port("x", DType.i64, (dim(N),)),), (Port("y", DType.i64, (dim(N),)),))
 STEP = Signature("step", "m_step", (), (Port("by", DType.i64, ()),), (Port("count", DType.i64, ()),), stateful=True)
-STATE = (Kept(Port("w", DType.f32, (2, 3)), 0, True), Kept(Port("count", DType.i64, ()), 64, False))
+STATE = (
+    {"name": "w", "dtype": "f32", "shape": ["2", "3"], "offset": 0, "trainable": True},
+    {"name": "count", "dtype": "i64", "shape": [], "offset": 64, "trainable": False},
+)
 
 # squares: a task for each element, on the pool of the context where there is one; step: count += by, 2 at the start.
 CODE = """
@@ -87,9 +94,20 @@ define i32 @m_step(ptr %state, i64 %by, ptr %result, ptr %workspace, ptr %contex
   ret i32 0
 }
 """
-DESCRIPTION = description("m", (SQUARES, STEP), STATE, ("m.flow:1:1: α",))
-MAIN = "\n".join([CODE, description_text("m", DESCRIPTION), pool_text(llvm.get_default_triple())])
 Linker = Callable[[str, Path], Path]
+
+
+def signature_of(prefix: str, graphs: Sequence[Signature], state: Sequence[object] = (), weights: int = 0) -> str:
+    """The description of a library, as LLVM text."""
+    told = {"flowc": FORMAT, "prefix": prefix, "graphs": [described(graph) for graph in graphs], "state": state, "sites": ["m.flow:1:1: α"]}
+    return constant(prefix, json.dumps(told | {"weights": weights, "init_weights": False}, ensure_ascii=False))
+
+
+def constant(prefix: str, text: str) -> str:
+    return f"@{prefix}_signature = constant {text_constant(text)}\n"
+
+
+MAIN = "\n".join([CODE, signature_of("m", (SQUARES, STEP), STATE), pool_text(llvm.get_default_triple())])
 
 
 @pytest.fixture(scope="module")
@@ -182,11 +200,31 @@ define i32 @w_first(ptr %y, ptr %weights, ptr %workspace, ptr %context) {
   ret i32 0
 }
 """
-    path = link(code + description_text("w", description("w", (first,))) + python_entry(first), tmp_path / "w.so")
+    path = link(code + signature_of("w", (first,), weights=8) + python_entry(first), tmp_path / "w.so")
     with pytest.raises(flowc_runtime.Error) as caught:
         flowc_runtime.load(path)
     assert str(caught.value) == "w was compiled without its weights: pass weights="
-    assert flowc_runtime.load(path, weights=np.array([41])).first() == 41
+    first_of = flowc_runtime.load(path, weights=np.array([41])).first  # which keeps what it reads
+    assert np.array([40]) + 1 == first_of() == 41
+    with pytest.raises(flowc_runtime.Error) as caught:
+        flowc_runtime.load(path, weights=np.zeros(7, np.uint8))
+    assert str(caught.value) == "the weights of w are 8 contiguous bytes, given 7"
+
+
+def test_a_first_state_may_come_from_weights_kept_apart(tmp_path: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("there is no system linker")
+    table = np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.savez(tmp_path / "w.npz", w=table)
+    (tmp_path / "m.flow").write_text(
+        'flow 1.0\nimport weights "w.npz" as w\nparam p: f32[2, 3] = w.w\ngraph g(x: f32[2]) -> f32[3] {\n  return x @ p\n}\n'
+    )
+    flowc.load(tmp_path / "m.flow", flowc.Options(weights="separate", cache=False)).write(tmp_path / "m.so")
+    block = Memory((tmp_path / "m.weights").stat().st_size).bytes
+    block[:] = np.fromfile(tmp_path / "m.weights", np.uint8)
+    model = flowc_runtime.load(tmp_path / "m.so", weights=block)
+    np.testing.assert_array_equal(model.params["p"], table)
+    np.testing.assert_array_equal(model.g(np.ones(2, np.float32)), [3, 5, 7])
 
 
 def test_files_that_are_no_libraries_are_refused(tmp_path: Path) -> None:
@@ -198,7 +236,7 @@ def test_files_that_are_no_libraries_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_description_of_another_format_is_refused(link: Linker, tmp_path: Path) -> None:
-    path = link(description_text("n", '{"flowc": 99}'), tmp_path / "n.so")
+    path = link(constant("n", '{"flowc": 99}'), tmp_path / "n.so")
     with pytest.raises(flowc_runtime.Error) as caught:
         flowc_runtime.load(path)
     assert str(caught.value) == f"{path}: the library's description has format 99, this flowc_runtime reads format {FORMAT}"
