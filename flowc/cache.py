@@ -13,6 +13,7 @@ from pathlib import Path
 
 LIMIT = 1 << 30  # bytes kept; the entries unused for longest go first
 MAGIC = b"flowc1\n"
+SOURCES = (".py", ".lark", ".h")
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,7 @@ class Cache:
         """Keeps `content`; a folder that cannot be written keeps nothing, which only costs time."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
-                file.write(MAGIC + hashlib.sha256(content).digest() + content)
-            os.replace(file.name, self._path(key))
+            self._write(self._path(key), MAGIC + hashlib.sha256(content).digest() + content)
             self._trim()
         except OSError:
             return
@@ -69,6 +68,16 @@ class Cache:
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.flowc"
+
+    def _write(self, path: Path, data: bytes) -> None:
+        handle, name = tempfile.mkstemp(dir=self.folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(name, path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
 
     def _trim(self) -> None:
         entries = self.entries()
@@ -96,7 +105,7 @@ def compiler() -> str:
 
     digest = hashlib.sha256()
     for folder in (Path(__file__).parent, Path(flowc_runtime.__file__).parent):
-        for path in sorted(folder.rglob("*.py")):
+        for path in sorted(path for path in folder.rglob("*") if path.suffix in SOURCES):
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -50,3 +50,9 @@ def test_clearing_tells_how_many_there_were(tmp_path: Path) -> None:
     cache.put("k", b"code")
     assert cache.clear() == 1
     assert cache.entries() == []
+
+
+def test_an_entry_that_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "k.flowc").mkdir()
+    Cache(tmp_path).put("k", b"code")
+    assert [path.name for path in tmp_path.iterdir()] == ["k.flowc"]
