@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ import numpy as np
 from flowc.errors import UsageError
 from flowc.ir.types import DType, Type
 from flowc.lang.weights import SAFETENSORS, WeightError, open_weights
+from flowc_runtime.dtypes import name_of
 
 Array = np.ndarray[Any, Any]
 NAMES = {dtype: name for name, dtype in SAFETENSORS.items()}
-OF_NUMPY = {dtype.numpy: dtype for dtype in SAFETENSORS.values() if dtype is not DType.bf16}
 
 
 def save(arrays: Mapping[str, Array], path: Path) -> None:
@@ -25,21 +25,21 @@ def save(arrays: Mapping[str, Array], path: Path) -> None:
     head: dict[str, Any] = {}
     at = 0
     for name, array in arrays.items():
-        head[name] = {"dtype": NAMES[OF_NUMPY[array.dtype]], "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
+        head[name] = {"dtype": NAMES[_dtype(array)], "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
         at += array.nbytes
     text = json.dumps(head, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with new.open("xb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
             for array in arrays.values():
                 file.write(np.ascontiguousarray(array).tobytes())
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        new.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise
 
 
@@ -54,10 +54,14 @@ def restore(into: Sequence[MutableMapping[str, Array]], path: Path) -> None:
     wrong += [f"{name} is in the file and not in the model" for name in found if name not in wanted]
     for name, (_, array) in wanted.items():
         stored = found.get(name)
-        own = Type(OF_NUMPY[array.dtype], array.shape)
+        own = Type(_dtype(array), array.shape)
         if stored is not None and (stored.dtype, stored.shape) != (own.dtype, own.shape):
             wrong.append(f"{name} is {Type(stored.dtype, stored.shape)} in the file and {own} in the model")
     if wrong:
         raise UsageError(f"{path.name} does not fit the model: " + "; ".join(wrong))
     for name, (part, _) in wanted.items():
         part[name] = found[name].load()
+
+
+def _dtype(array: Array) -> DType:
+    return DType(name_of(array.dtype))
