@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +72,7 @@ def write(module: Module, path: Path, target: Target, place: str = "inside") -> 
 
 def _beside(made: Compiled, path: Path) -> list[Path]:
     declarations = path.with_suffix(".h")
-    declarations.write_text(made.header)
+    declarations.write_text(made.header, encoding="utf-8")
     found = [declarations]
     if made.interface.place == "separate" and made.interface.weights.blobs:
         weights = path.with_suffix(".weights")
@@ -88,10 +87,5 @@ def _written_text(module: Module, path: Path, target: Target, place: str) -> tup
         message = f"{found.weights.bytes} bytes of weights do not go into {path.suffix} text"
         raise UsageError(f"{message}: keep them apart with --weights separate")
     text = emit(module, target, place)
-    path.write_text(text if path.suffix == ".ll" else native.assembly(text, target))
+    path.write_text(text if path.suffix == ".ll" else native.assembly(text, target), encoding="utf-8")
     return (path,)
-
-
-def host_suffix() -> str:
-    """The suffix of shared libraries here."""
-    return {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")

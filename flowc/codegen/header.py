@@ -32,7 +32,7 @@ def header(found: Interface) -> str:
     prefix = found.prefix
     guard = f"FLOWC_MODEL_{prefix.upper()}_H"
     macros = Names()
-    shared = (files("flowc_runtime") / "flow.h").read_text()
+    shared = (files("flowc_runtime") / "flow.h").read_text(encoding="utf-8")
     parts = [
         f"/* The C interface of {prefix}. Workspace and state are 64-byte aligned; a result that is not 0 is a flow_message. */",
         f"#ifndef {guard}\n#define {guard}\n\n{shared}",

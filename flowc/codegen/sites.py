@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from flowc.ir.core import Func, Module, Op, walk
 from flowc.ops.plan import CheckRange, Launch, While
+from flowc_runtime.abi import KINDS
 
 
 class Kind(IntEnum):
@@ -22,21 +23,8 @@ class Kind(IntEnum):
     OVERLAP = 6
     CANCELLED = 7
 
-    @property
-    def message(self) -> str:
-        return MESSAGES[self]
 
-
-MESSAGES = (
-    "done",
-    "size out of range",
-    "index out of range",
-    "limit reached",
-    "assert failed",
-    "misaligned",
-    "overlap",
-    "cancelled",
-)
+MESSAGES = ("done", *KINDS)
 NOWHERE = -1  # the site of what is no check of the program
 
 

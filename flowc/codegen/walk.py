@@ -83,7 +83,7 @@ define internal ptr @flow.field(ptr %context, i64 %size, i64 %begin, i64 %end) #
 def open_(word: str) -> str:
     """Takes into %run what the context has: a field that ends beyond its `size` is not there."""
     step = 4 if word == "i32" else 8
-    wide = f"zext i32 %given to {'i64'}" if word == "i32" else "add i64 %given, 0"
+    wide = "zext i32 %given to i64" if word == "i32" else "add i64 %given, 0"
     fields = "".join(
         f"  %{name} = call ptr @flow.field(ptr %context, i64 %size, i64 {n * step}, i64 {n * step + step})\n"
         f"  {field(name)}\n  store ptr %{name}, ptr %{name}.at, align 8\n"
