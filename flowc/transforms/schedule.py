@@ -13,7 +13,7 @@ from flowc.ir.rewrite import Rewriter, Rules, block_key, key, rewrite, standing_
 from flowc.ir.types import Type, below
 from flowc.ops.define import substituted
 from flowc.ops.elementwise import Elementwise
-from flowc.ops.kernel import LANES, PAIRS, Build, Kernel, Reduce, flattened, unflattened
+from flowc.ops.kernel import LANES, PAIRS, Build, Kernel, Reduce, axes, flattened, unflattened
 from flowc.ops.loops import Alloc, For, Load, Store
 from flowc.ops.plan import Call, View
 from flowc.ops.tensor import Read
@@ -149,15 +149,18 @@ class Tiling:
 
 def tiling(kernel: Kernel, target: Target) -> Tiling | None:
     """The tile axes of a kernel whose element holds one dot of two reads, by their index maps alone."""
-    pair = dot_reads(kernel.body)
+    dot, pair = one_dot(kernel.body), dot_reads(kernel.body)
     axes = [p for p in kernel.body.params if p.type.below != 1]
-    if pair is None or not axes:
+    if dot is None or pair is None or not axes:
         return None
     column = axes[-1]
     bits = pair[0].result.type.dtype.bits
+    varying = set(indices(p.type.below or 0 for p in dot.body.params))  # a tile has one extent for all
+    if column in varying:
+        return None
     for x, y in (pair, pair[::-1]):
         if step(x, column) == 0 and lane_step(y, column, target.tile_columns(bits)) == 1:
-            rows = [a for a in axes if step(y, a) == 0 and step(x, a) != 0]
+            rows = [a for a in axes if step(y, a) == 0 and step(x, a) != 0 and a not in varying]
             row = rows[-1] if rows else None
             return Tiling(row, column, tuple(a for a in axes if a not in (row, column)), bits)
     return None
@@ -170,12 +173,16 @@ def lane_step(read: Read, axis: Value, width: int) -> Dim | None:
     return linear(split, lane)
 
 
+def one_dot(block: Block) -> Reduce | None:
+    """The block's dot, where that is its one reduction."""
+    reductions = [op for op in block.ops if isinstance(op, Reduce)]
+    return reductions[0] if [r.fold for r in reductions] == ["dot"] else None
+
+
 def dot_reads(block: Block) -> tuple[Read, Read] | None:
     """The two reads of the block's one dot."""
-    dots = [op for op in block.ops if isinstance(op, Reduce) and op.fold == "dot"]
-    if len(dots) != 1:
-        return None
-    match dots[0].body.results:
+    dot = one_dot(block)
+    match dot.body.results if dot else ():
         case Value(Read() as x), Value(Read() as y):
             return x, y
         case _:
@@ -196,11 +203,10 @@ def staging(target: Target) -> Callable[[Kernel], Value | None]:
         Transposed operands and any einsum become the one case `tiling` knows.
         """
         for block in (op.body, *(inner.body for inner in op.body.ops if isinstance(inner, Build))):
-            pair = dot_reads(block)
+            dot, pair = one_dot(block), dot_reads(block)
             axes = [p for p in block.params if p.type.below != 1]
-            if pair is None or not axes:
+            if dot is None or pair is None or not axes:
                 continue
-            dot = next(o for o in block.ops if isinstance(o, Reduce))
             if block is op.body and (split := phased(pair, axes[:-1])) is not None:
                 return over_phases(op, *split)
             for read in pair:
@@ -214,6 +220,8 @@ def staging(target: Target) -> Callable[[Kernel], Value | None]:
                 if not used <= {*op.body.params, *axes, *dot.body.params}:
                     continue  # an index that is itself computed is none of a copy
                 outer = tuple(dict.fromkeys(p for p in (*op.body.params, *axes[:-1]) if p in used and p is not axes[-1]))
+                if any(map(ragged, (*outer, *dot.body.params, axes[-1]))):
+                    continue  # a copy has one extent for all
                 columns = target.tile_columns(y.result.type.dtype.bits)
                 wide = not at_most(axes[-1].type.below or 0, columns)
                 if target.packs and wide and block is op.body and step(y, dot.body.params[-1]) != columns:
@@ -258,22 +266,34 @@ def over_phases(op: Kernel, axis: Value, by: int) -> Value:
     return Kernel(close(op.body.params, (Read(made, at).result,)), **op.common).result
 
 
+def ragged(index: Value) -> bool:
+    """Whether the extent of an index varies with another index."""
+    return any(v.op is None for v in indices((index.type.below or 0,)))
+
+
 def padded(read: Read) -> bool:
-    """Whether a guarded read asks only that its own indices be in range."""
+    """Whether a guarded read asks only that its own indices be in range, and these have a known reach."""
     edges = {e for d, n in zip(read.at, read.tensor.type.shape, strict=True) for e in (d, n - 1 - d)}
-    return bool(read.inside) and edges.issuperset(read.inside)
+    return bool(read.inside) and edges.issuperset(read.inside) and all(map(affine, read.at))
+
+
+def affine(d: Dim) -> bool:
+    """Whether `d` is a sum of multiples of indices, each of a known sign and along one extent."""
+    steps = [linear(d, v) for v in indices((d,))]
+    known = all(f is not None and not any(indices((f,))) and (at_least(f, 0) or at_least(-f, 0)) for f in steps)
+    return known and not any(map(ragged, indices((d,))))
 
 
 def over_padding(op: Kernel, y: Read) -> Value:
     """The kernel with a guarded read from a copy that has zeros around: its indices are in range again."""
     lows = tuple(reach(d)[0] for d in y.at)
-    axes = tuple(Value(below(reach(d)[1] - low + 1), None, "abcdef"[n]) for n, (d, low) in enumerate(zip(y.at, lows, strict=True)))
-    at = tuple(dim(a) + low for a, low in zip(axes, lows, strict=True))
+    whole = axes(tuple(reach(d)[1] - low + 1 for d, low in zip(y.at, lows, strict=True)), "abcdef")
+    at = tuple(dim(a) + low for a, low in zip(whole, lows, strict=True))
     moved = {d: a for d, a in zip(y.at, at, strict=True)} | {
         n - 1 - d: n - 1 - a for d, a, n in zip(y.at, at, y.tensor.type.shape, strict=True)
     }
     padded = Read(y.tensor, at, tuple(moved[d] for d in y.inside))
-    return over_copy(op, y, axes, padded, tuple(d - low for d, low in zip(y.at, lows, strict=True)))
+    return over_copy(op, y, whole, padded, tuple(d - low for d, low in zip(y.at, lows, strict=True)))
 
 
 def reach(d: Dim) -> tuple[Dim, Dim]:
