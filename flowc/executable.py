@@ -77,14 +77,15 @@ def failed(sites: tuple[Site, ...]) -> Callable[[Failure], Exception]:
 
     def error(failure: Failure) -> Exception:
         site = sites[failure.site] if 0 <= failure.site < len(sites) else Site(None, "")
-        diagnostic = Diagnostic(message(failure, site.what), site.span)
+        other = sites[failure.index].what if failure.code == Kind.OVERLAP and 0 <= failure.index < len(sites) else ""
+        diagnostic = Diagnostic(message(failure, site.what, other), site.span)
         return RunError((diagnostic,), failure.code, failure.site, failure.index, failure.bound)
 
     return error
 
 
-def message(failure: Failure, what: str) -> str:
-    """What a failure says."""
+def message(failure: Failure, what: str, other: str = "") -> str:
+    """What a failure says; `other` is what overlaps."""
     match failure.code:
         case Kind.INDEX:
             return f"index {failure.index} is out of range for size {failure.bound}: {what}"
@@ -93,10 +94,17 @@ def message(failure: Failure, what: str) -> str:
         case Kind.SIZE if what.endswith(OF_GRAPH):
             graph = what.removesuffix(OF_GRAPH)
             return f"the sizes are too large together: bytes, steps or sizes of {graph} would reach 2^62"
+        case Kind.SIZE if " equals " in what:
+            return f"{what.replace(' equals ', ' and ')} differ: {failure.index} and {failure.bound}"
+        case Kind.SIZE if " is at least " in what:
+            size, _, least = what.partition(" is at least ")
+            return f"{size} is {failure.index}, below {least}" + f", which is {failure.bound}" * (least != str(failure.bound))
         case Kind.SIZE:
             return f"{what}: {failure.index} and {failure.bound}"
         case Kind.LIMIT:
             return f"the loop reached its limit of {failure.bound}"
+        case Kind.OVERLAP:
+            return f"{what} and {other} overlap in memory: a result has memory of its own"
         case Kind.ASSERT:
             return f"assert failed: {what}" if what else "assert failed"
         case _:

@@ -33,8 +33,10 @@ def load(path: str | os.PathLike[str], options: Options | None = None) -> Model:
     file = Path(path)
     try:
         text = file.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file.name} is not UTF-8 text: byte {error.start} is {file.read_bytes()[error.start]:#04x}") from None
+    except UnicodeDecodeError:
+        from flowc.lang.parse import read
+
+        return Model(read(file, file.name), options)
     return Model(Source(file.name, text, file), options)
 
 
@@ -265,8 +267,22 @@ class Executable:
         self.__call__ = self._first
 
     def _first(self, *args: Any, **named: Any) -> Any:
-        self.__call__ = getattr(self.model.linked.model, self.name)
+        model = self.model.linked.model
+        if self.name not in dir(model):
+            raise UsageError(self._uncallable())
+        self.__call__ = getattr(model, self.name)
         return self.__call__(*args, **named)
+
+    def _uncallable(self) -> str:
+        """Why Python cannot call the graph: its inputs do not say all its sizes."""
+        from flowc.codegen.signature import reads
+
+        assert self.model.compiled.interface is not None
+        try:
+            reads(next(s for s in self.model.compiled.interface.all if s.name == self.name))
+        except ValueError as error:
+            return f"{error}; fix it with specialize()"
+        raise AssertionError(self.name)
 
     def specialize(self, **dims: int) -> Executable:
         """The graph with sizes fixed; raises `UsageError` for a size it does not have, or out of its range."""
@@ -283,8 +299,10 @@ class Executable:
     def memory_at(self, **sizes: int) -> int:
         """Bytes of workspace a run with these sizes takes."""
         known = [s.name for s in self._sizes]
-        if wrong := [n for n in (*sizes, *known) if (n in sizes) != (n in known)]:
-            raise UsageError(f"{self.name} has the sizes {', '.join(known) or '(none)'}; {wrong[0]} does not fit")
+        if unknown := [n for n in sizes if n not in known]:
+            raise UsageError(f"{self.name} has no size {unknown[0]}: its sizes are {', '.join(known) or '(none)'}")
+        if missing := [n for n in known if n not in sizes]:
+            raise UsageError(f"{self.name} takes memory by its sizes {', '.join(known)}: say {missing[0]}, too")
         return self.model.linked.model.memory[self.name](**sizes)
 
     @property

@@ -34,11 +34,12 @@ def find(name: str) -> Any:
     from flowc.errors import did_you_mean
     from flowc.graph.built_ins import functions
     from flowc.graph.types import ELEMENT_TYPES, SPELLINGS
+    from flowc.ops.named import NAMED
 
     for table in (ELEMENT_TYPES, SPELLINGS, functions()):
         if name in table:
             return table[name]
-    if name in LATER:
+    if name in LATER or name in NAMED:
         raise AttributeError(f"flowc.{name} is not there yet")
     near = did_you_mean(name, names())
     raise AttributeError(f"flowc has no {name}" + f": {near}" * bool(near))

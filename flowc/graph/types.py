@@ -9,10 +9,11 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from flowc.errors import UsageError
+from flowc.errors import Diagnostic, UsageError
 from flowc.ir import dims
 from flowc.ir.dims import Dim, Polynomial, Size
 from flowc.ir.types import DType
+from flowc.source import python_location
 
 Extent: TypeAlias = "int | str | Polynomial | None"  # None is a size without a name
 
@@ -89,15 +90,15 @@ def element_type(given: Any) -> ElementType:
     name = str(np.dtype(cast(Any, given)).name) if known else ""
     if name in SPELLINGS:
         return SPELLINGS[name]
-    raise UsageError(f"{given!r} is no dtype; there are {', '.join(ELEMENT_TYPES)}")
+    raise _wrong(f"{given!r} is no dtype; there are {', '.join(ELEMENT_TYPES)}")
 
 
 def dim(name: str, low: int = 1, high: int | None = None) -> Polynomial:
     """The size `name`, from `low` to `high`, both included; sizes admit + - * // %."""
     if not name.isidentifier():
-        raise UsageError(f"the name of a size is an identifier, not {name!r}")
+        raise _wrong(f"the name of a size is an identifier, not {name!r}")
     if low < 0 or (high is not None and high < low):
-        raise UsageError(f"the size {name} has no range {low}..{high}")
+        raise _wrong(f"the size {name} has no range {low}..{high}")
     size = dims.dim(Size(name, low, high))
     assert isinstance(size, Polynomial)
     return size
@@ -108,7 +109,7 @@ def extents(shape: Any) -> tuple[Extent, ...]:
     if isinstance(shape, int | str | Polynomial):
         return (shape,)
     if not isinstance(shape, Iterable):
-        raise UsageError(f"a shape is a list of sizes, not {shape!r}")
+        raise _wrong(f"a shape is a list of sizes, not {shape!r}")
     return tuple(_extent(d) for d in shape)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
@@ -117,9 +118,13 @@ def _extent(d: Any) -> Extent:
         return int(cast(Any, d))
     if d is None or isinstance(d, str | Polynomial) or (isinstance(d, int) and not isinstance(d, bool) and d >= 0):
         return d
-    raise UsageError(f"a size is a number from 0, a name, or None, not {d!r}")
+    raise _wrong(f"a size is a number from 0, a name, or None, not {d!r}")
 
 
 def sizes_of(shape: Iterable[Dim]) -> list[Size]:
     """The named sizes that a shape speaks of, in order."""
     return list(dict.fromkeys(a for d in shape if isinstance(d, Polynomial) for a in dims.atoms(d) if isinstance(a, Size)))
+
+
+def _wrong(message: str) -> UsageError:
+    return UsageError((Diagnostic(message, python_location()),))

@@ -213,9 +213,12 @@ def named_tuple(signature: Signature) -> Any:
 
 
 def _empty(shape: tuple[int, ...], dtype: DType) -> Array:
-    """An array with any elements; raises MemoryError where NumPy has no array of that size, too."""
+    """An array with any elements; raises MemoryError where NumPy has no array of that size, too.
+
+    A negative size is for the run to refuse, which knows where it comes from.
+    """
     try:
-        return np.empty(shape, dtype)
+        return np.empty([max(n, 0) for n in shape], dtype)
     except ValueError:
         raise MemoryError from None
 

@@ -53,7 +53,7 @@ def given_type(value: Any) -> str:
 def shown(value: Any) -> str:
     """The beginning of a value's text; of one that cannot be written, its type."""
     try:
-        return f"{value!r:.60}"
+        return f"{_shown(value)}"
     except Exception:  # a class of the caller's may raise anything
         return f"a {type(value).__name__}"
 
@@ -163,3 +163,9 @@ def _odd(number: int) -> float:
 
 def _numpy_name(dtype: str) -> str:
     return "ml_dtypes.bfloat16" if dtype == "bf16" else f"numpy.{NUMPY[dtype]}"
+
+
+def _shown(value: object) -> str:
+    """A value in an error, of one line and not too long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -102,7 +102,7 @@ def test_index_out_of_range_ends_the_run_with_its_place(flowc: Flowc) -> None:
 
 def test_sizes_that_differ_end_the_run_with_their_place(flowc: Flowc) -> None:
     said = flowc("run", "checked.flow", "add", "--feed", "a=[1, 2]", "--feed", "b=[1, 2, 3]")
-    assert (said.exit_code, said.stderr) == (1, "checked.flow:2:7: error: N equals M: 2 and 3\n    c = a + b\n        ^~~~~\n")
+    assert (said.exit_code, said.stderr) == (1, "checked.flow:2:7: error: N and M differ: 2 and 3\n    c = a + b\n        ^~~~~\n")
 
 
 def test_array_of_another_dtype_is_refused_naming_both(flowc: Flowc) -> None:

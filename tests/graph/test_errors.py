@@ -137,7 +137,7 @@ CASES = {
         "z = x + y\n"
         "with fc.Session() as s:\n"
         "    s.run(z, {x: [1.0, 2.0], y: [1.0, 2.0, 3.0]})",
-        "model.py:5:5: error: x_0 equals y_0: 2 and 3\n    z = x + y\n        ^~~~~",
+        "model.py:5:5: error: x_0 and y_0 differ: 2 and 3\n    z = x + y\n        ^~~~~",
     ),
     "an identity that is fed": (
         "x = fc.placeholder(fc.f32)\ny = fc.identity(x)\nfc.Session().run(y + 1.0, {y: 2.0})",

@@ -212,7 +212,7 @@ SIGNATURE = "@fc.function\ndef model(x: fc.f32['N', 3], n):\n    return x * n\n"
         ),
         (
             "model(np.ones((2, 3), np.float32), np.ones(4, np.float32))",
-            "model.py:5:12: error: 3 equals n_0: 3 and 4\n    return x * n\n           ^~~~~",
+            "model.py:5:12: error: 3 and n_0 differ: 3 and 4\n    return x * n\n           ^~~~~",
         ),
     ],
 )

@@ -358,4 +358,4 @@ def test_a_model_does_not_write_over_what_it_reads(model: Any) -> None:
             model.soft(x, out=out)
         assert caught.value.code == Kind.OVERLAP
         told.append(str(caught.value))
-    assert told[0] == told[1] and "overlap: soft's p" in told[0]
+    assert told[0] == told[1] and "soft's p and soft's x overlap" in told[0]

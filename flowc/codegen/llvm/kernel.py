@@ -122,6 +122,13 @@ class Kernel(Tiles):
 
     def plain(self, op: Op, coordinate: Coordinate) -> None:
         """The op's code, where it has none yet at this coordinate."""
+        try:
+            self.made(op, coordinate)
+        except OpError as error:
+            error.location = error.location or op.location
+            raise
+
+    def made(self, op: Op, coordinate: Coordinate) -> None:
         on = self.depends(op)
         spot = self.project(coordinate, on)
         if isinstance(op, Constant) or op.results and (op.results[0], spot) in self.names:
@@ -152,7 +159,7 @@ class Kernel(Tiles):
         if code:
             return self.code(code, operand, result, lanes, **operands)
         if not op.function:
-            raise OpError(f"{op.name} of {operand.value} has no native code yet", location=op.location)
+            raise OpError(f"{op.name} of {operand.value} has no native code yet")
         name = self.support.function(op, operand, self.width if lanes else 0)
         given = ", ".join(f"{self.type(operand, lanes)} {v}" for v in operands.values())
         return self.text.value(f"call {self.type(result, lanes)} {name}({given})")

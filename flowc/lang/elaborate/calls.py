@@ -11,7 +11,6 @@ from flowc.ir.core import Value
 from flowc.lang import ast
 from flowc.lang.elaborate import expand, lookup, reads, sizes, types
 from flowc.lang.elaborate.context import Frame
-from flowc.lang.elaborate.functions import NAMED
 from flowc.lang.elaborate.report import Mistake, missing
 from flowc.lang.elaborate.units import Unit, place
 from flowc.lang.elaborate.values import (
@@ -29,6 +28,7 @@ from flowc.lang.elaborate.values import (
     type_text,
 )
 from flowc.ops.call import ArgumentError, built_ins, call, parameters
+from flowc.ops.named import NAMED
 from flowc.ops.pointwise import Elementwise
 from flowc.ops.tensor import BuiltIn
 from flowc.source import Span

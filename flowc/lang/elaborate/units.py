@@ -120,7 +120,7 @@ class Loader:
         """The path of an import, which stays in the folder of the file that names it."""
         if source.path is None:
             raise Mistake(
-                f'"{item.path.value}" is relative to the file, and this text is in none', item.path.span, help="give the text a path"
+                f'"{item.path.value}" is relative to the file, and this text is in none', item.path.span, help="load the text from a file"
             )
         folder = source.path.resolve().parent
         path = (folder / item.path.value).resolve()
