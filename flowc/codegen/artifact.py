@@ -39,8 +39,12 @@ class Compiled:
 
 
 def compiled(module: Module, target: Target, place: str = "inside") -> Compiled:
-    """A planned module as an object file; raises `UsageError` for a target whose code needs functions of a library."""
+    """A planned module as an object file.
+
+    Raises `UsageError` for a target whose code needs functions of a library, or that reads the bytes of weights in another order.
+    """
     found = interface(module, place)
+    _check_order(found, target)
     code = native.optimise_and_emit(emit(module, target, place), target)
     needed = undefined_symbols(code)
     if needed:
@@ -83,9 +87,15 @@ def _beside(made: Compiled, path: Path) -> list[Path]:
 
 def _written_text(module: Module, path: Path, target: Target, place: str) -> tuple[Path, ...]:
     found = interface(module, place)
+    _check_order(found, target)
     if place == "inside" and found.weights.bytes > SMALL:
         message = f"{found.weights.bytes} bytes of weights do not go into {path.suffix} text"
         raise UsageError(f"{message}: keep them apart with --weights separate")
     text = emit(module, target, place)
     path.write_text(text if path.suffix == ".ll" else native.assembly(text, target), encoding="utf-8")
     return (path,)
+
+
+def _check_order(found: Interface, target: Target) -> None:
+    if found.weights.blobs and native.layout(target.triple).startswith("E"):
+        raise UsageError(f"{target.triple} has the largest byte of a number first, and weights are written with the smallest first")

@@ -9,6 +9,7 @@ run can be cancelled, and no bit of a result on it.
 
 from __future__ import annotations
 
+from flowc.codegen import native
 from flowc.codegen.llvm.support import RECORD
 from flowc.codegen.sites import NOWHERE, Kind
 
@@ -22,12 +23,11 @@ FIELDS = ("args", "frame", "record", "pool", "chunks", "cancel", "event", "user"
 # kernel, args, cancel, chunks, chunks drawn, whether one was left out
 JOB = "{ ptr, ptr, ptr, i64, i64, i32 }"
 EVENT = "{ ptr, i32, i32 }"
-NARROW = ("wasm32", "i386", "i486", "i586", "i686", "arm", "armv6", "armv7", "armv7a", "armv7l", "thumbv7", "riscv32")
 
 
 def word(triple: str) -> str:
     """The LLVM type of C's size_t."""
-    return "i32" if triple.partition("-")[0] in NARROW else "i64"
+    return "i32" if "p:32:32" in native.layout(triple).split("-") else "i64"
 
 
 def field(name: str) -> str:
