@@ -14,7 +14,7 @@ import numpy as np
 from flowc.errors import UsageError
 from flowc.ir.types import DType, Type
 from flowc.lang.weights import SAFETENSORS, WeightError, open_weights
-from flowc_runtime.dtypes import name_of
+from flowc_runtime.dtypes import name_of, numpy_dtype
 
 Array = np.ndarray[Any, Any]
 NAMES = {dtype: name for name, dtype in SAFETENSORS.items()}
@@ -59,8 +59,9 @@ def restore(into: Sequence[MutableMapping[str, Array]], path: Path) -> None:
             wrong.append(f"{name} is {Type(stored.dtype, stored.shape)} in the file and {own} in the model")
     if wrong:
         raise UsageError(f"{path.name} does not fit the model: " + "; ".join(wrong))
+    new = {name: found[name].load().view(numpy_dtype(found[name].dtype.value)) for name in wanted}
     for name, (part, _) in wanted.items():
-        part[name] = found[name].load()
+        part[name] = new[name]
 
 
 def _dtype(array: Array) -> DType:

@@ -10,7 +10,6 @@ import pytest
 
 from flowc.checkpoint import restore, save
 from flowc.errors import UsageError
-from flowc.lang.weights import open_weights
 
 W, N = np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64)
 
@@ -35,10 +34,12 @@ def test_a_checkpoint_of_another_model_changes_nothing_and_tells_all_that_is_wro
     assert params["n"] == 0 and not params["w"].any()
 
 
-def test_bf16_is_saved_as_bf16(tmp_path: Path) -> None:
-    extension = pytest.importorskip("ml_dtypes")
-    save({"w": W.astype(extension.bfloat16)}, tmp_path / "c.safetensors")
-    assert open_weights(tmp_path / "c.safetensors").arrays["w"].dtype.value == "bf16"
+def test_bf16_is_saved_and_restored_as_bf16(tmp_path: Path) -> None:
+    w = W.astype(pytest.importorskip("ml_dtypes").bfloat16)
+    save({"w": w}, tmp_path / "c.safetensors")
+    params = {"w": np.zeros_like(w)}
+    restore((params,), tmp_path / "c.safetensors")
+    assert params["w"].dtype == w.dtype and (params["w"] == w).all()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="files have no mode there")
