@@ -11,8 +11,8 @@ class For(Op, name="for", pure=False):
     """The region once for each index, of those below `limits` where given.
 
     parallel: in any order, shared by the tasks.  serial: in order.  vector: the
-    one index in chunks of 64 lanes.  tile: all indices at once, in registers,
-    the last one in lanes.  rows: the one index, all at once, each stage inside a tile.
+    one index in chunks of 64 lanes.  tile: both indices at once, in registers,
+    the last one in lanes.
     """
 
     limits: tuple[Dim, ...]

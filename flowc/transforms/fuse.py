@@ -127,8 +127,7 @@ def admits(group: Group, op: Op) -> bool:
     - A reduction, and a costly value read in two ways, must leave a common outer
       axis, which all stages then share; the costly value becomes a row buffer.
     - A reduction whose extent varies with an axis of its own stays alone: lanes share an extent.
-    - A contraction stays the only one, over all axes, and keeps its tile: except
-      where the root asks for rows (attention), whose contractions are row buffers.
+    - A contraction stays the only one, over all axes, and keeps its tile.
     """
     value, root = op.results[0], group.root
     accesses = list(group.reads[value])
@@ -139,33 +138,27 @@ def admits(group: Group, op: Op) -> bool:
     if len(group.reads) > MOST_MEMBERS and op is not root:
         return False
     every = frozenset(a for a in group.axes if a.type.below != 1)
-    keeps = bool(root.attributes.get("rows", False))
-    if keeps and op is root:
-        group.outer = every - {group.axes[-1]}
-        return True
-    repeated = any(not d.on <= plain(access) for access in accesses for d in access if isinstance(d, Along))
-    if repeated and not keeps:
+    if any(not d.on <= plain(access) for access in accesses for d in access if isinstance(d, Along)):
         return False
     reduces = reduction(op)
     if reduces is not None and op is not root and any(v.op is None for p in reduces.body.params for v in indices((p.type.below or 0,))):
         return False
-    contracts = reduces is not None and reduces.fold in PAIRS
     dear = reduces is not None or getattr(op, "costly", False)
     shared = group.outer
-    if repeated or reduces or len(accesses) > 1 and dear:
+    if reduces or len(accesses) > 1 and dear:
         for access in accesses:
             shared = shared & plain(access)
         shared = prefix(group.axes, shared)
-    if contracts and not keeps:
+    if reduces is not None and reduces.fold in PAIRS:
         if group.contracts or shared != every or len(accesses) > 1:
             return False
         group.contracts = True
     if shared != every and (group.contracts or not shared):
         return op is root and not group.contracts
     group.outer = shared
-    if repeated or len(accesses) > 1 and dear or contracts and keeps:
+    if len(accesses) > 1 and dear:
         if not fits_a_row(group, value) or not one_row(accesses, shared):
-            return reduces is None and not repeated
+            return reduces is None
         group.rows.append(value)
         access = accesses[0]
         group.reads[value] = {tuple(d if not isinstance(d, Along) and plain((d,)) <= shared else Along(shared, op) for d in access): None}

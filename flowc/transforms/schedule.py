@@ -13,7 +13,7 @@ from flowc.ir.rewrite import Rewriter, Rules, block_key, key, rewrite, standing_
 from flowc.ir.types import Type, below
 from flowc.ops.define import substituted
 from flowc.ops.elementwise import Elementwise
-from flowc.ops.kernel import LANES, PAIRS, Build, Kernel, Reduce, axes, flattened, unflattened
+from flowc.ops.kernel import LANES, Build, Kernel, Reduce, axes, flattened, unflattened
 from flowc.ops.loops import Alloc, For, Load, Store
 from flowc.ops.plan import Call, View
 from flowc.ops.tensor import Read
@@ -350,38 +350,21 @@ def parallel(axes: tuple[Value, ...], ops: Sequence[Op]) -> list[Op]:
     return made
 
 
-def holds_dot(op: Op) -> bool:
-    return any(isinstance(inner, Reduce) and inner.fold in PAIRS for region in op.regions for inner in walk(region))
-
-
 class Nest:
     """Loops over buffers; `place` says what kernel values became."""
 
     def __init__(self, place: dict[Value, Value | Dim], out: Value, target: Target, joined: int = 1) -> None:
         self.place, self.out, self.target = place, out, target
         self.joined = joined  # the last axes that run as one; above 1, buffers have one axis
-        self.row: tuple[Value, ...] = ()  # the index of a band, which its buffers have as their first axis
 
     def rows(self, kernel: Kernel) -> list[Op]:
         """The outer axes as parallel loops; within, stage after stage, or the elements in lanes."""
-        if any(isinstance(op, Build) and holds_dot(op) for op in kernel.body.ops):
-            return self.band(kernel)
         if columnar(kernel):
             return self.panels(kernel, max(self.target.columns, LANES))
         if not staged(kernel):
             return self.panels(kernel, CHUNK)
         ops = self.block(kernel.body) + self.stored(kernel.body.results[0], kernel.body.params)
         return parallel(kernel.body.params or (Value(below(1), None, "once"),), ops)
-
-    def band(self, kernel: Kernel) -> list[Op]:
-        """Stages with contractions: six outer indices at a time, so that each stage is a register tile."""
-        *outer, last = kernel.body.params
-        extent = last.type.below or 0
-        band, row = Value(below(ceil(extent, self.target.rows)), None, "band"), Value(below(self.target.rows), None, "r")
-        self.place[last], self.row = dim(band) * self.target.rows + dim(row), (row,)
-        ops = self.block(kernel.body) + self.stored(kernel.body.results[0], kernel.body.params)
-        nest = For((extent - dim(band) * self.target.rows,), "rows", Block((row,), tuple(ops), ()))
-        return parallel((*outer, band), [nest])
 
     def panels(self, kernel: Kernel, size: int) -> list[Op]:
         """The last `joined` axes as one, in pieces of `size`, shared by the tasks with the other axes; lanes within."""
@@ -442,10 +425,9 @@ class Nest:
         for op in block.ops:
             match op:
                 case Read(tensor, at, inside):
-                    rows = tuple(map(dim, self.row)) if isinstance(tensor.op, Build) and not isinstance(tensor.op, Kernel) else ()
                     made: Op = Load(
                         self.value(tensor),
-                        (*rows, *self.position(at, tensor.type)),
+                        self.position(at, tensor.type),
                         tuple(map(self.index, inside)),
                         hints=op.hints,
                         location=op.location,
@@ -460,9 +442,8 @@ class Nest:
                         location=op.location,
                     )
                 case Build(region) if op.result not in block.results:
-                    shape = (*(r.type.below or 1 for r in self.row), *op.result.type.shape)
-                    made = Alloc(Type(op.result.type.dtype, shape, "local"), hints=op.hints)
-                    new += [made, self.lanes(region.params, region, made.results[0], (*self.row, *region.params))]
+                    made = Alloc(op.result.type.within("local"), hints=op.hints)
+                    new += [made, self.lanes(region.params, region, made.results[0], region.params)]
                     self.place[op.result] = made.results[0]
                     continue
                 case Build():

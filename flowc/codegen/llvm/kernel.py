@@ -109,8 +109,6 @@ class Kernel(Tiles):
                 self.serial(op)
             case For(kind="vector"):
                 self.lanes(op)
-            case For(kind="rows"):
-                self.rows(op)
             case For(kind="tile"):
                 self.tiles(op)
             case Reduce():

@@ -57,7 +57,7 @@ class Reductions(Loops):
         return states(t.loop("0", stop, BLOCK, types * count, first * count, block), len(fold.parts))
 
     def along_rows(self, op: Reduce, fold: Fold, span: Span) -> list[State]:
-        """64 partial folds in lanes, lane = index mod 64, then the tree; for each row of a band."""
+        """64 partial folds in lanes, lane = index mod 64, then the tree; for each spot the fold depends on."""
         (k,) = op.body.params
         parts, width = LANES // self.width, len(fold.parts)
         rows = list(self.spots(self.on[op.result]).values())

@@ -1,4 +1,4 @@
-"""Bands of rows and register tiles: all indices at once, a variant of the code for each count that can occur."""
+"""Register tiles: all indices at once, a variant of the code for each count that can occur."""
 
 from __future__ import annotations
 
@@ -18,21 +18,6 @@ FEW = 8  # ops after a chain that are worth repeating in every variant
 
 class Tiles(Reductions):
     """Loops whose indices are coordinates of the tile."""
-
-    def rows(self, op: For) -> None:
-        """All rows of a band at once, once per number of rows that can occur."""
-        (row,), (limit,), t = op.body.params, op.limits, self.text
-        most, done = extent_int(row), t.name("banded")
-        for rows, _ in variants(limit, most):
-            onward, other = t.name("band"), t.name("next")
-            t.branch(self.differs(limit, rows, most) or "true", onward, other)
-            t.at(onward)
-            with self.scope((Axis(row, rows),), []):
-                self.block(op.body)
-            t.jump(done)
-            t.at(other)
-        t.jump(done)
-        t.at(done)
 
     def tiles(self, op: For) -> None:
         """The register tile, once per number of rows and of lanes that can occur; a long epilogue once for all."""
