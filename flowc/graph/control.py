@@ -9,10 +9,9 @@ from typing import Any
 
 from flowc.graph.checks import checks, during, tokens
 from flowc.graph.graph import Graph, get_default_graph, tensors
-from flowc.graph.lower import ordered
 from flowc.graph.structure import leaves, mapped
 from flowc.graph.tensor import Tensor
-from flowc.ir.core import Block, Op, Value
+from flowc.ir.core import Block, Op, Value, ordered
 from flowc.ops.control import Cond, Loop, StateWrite
 
 

@@ -8,7 +8,7 @@ from flowc.errors import CompileError, Diagnostic, Note
 from flowc.graph.checks import checks, during, tokens
 from flowc.graph.graph import Graph, Operation
 from flowc.graph.tensor import Tensor
-from flowc.ir.core import Block, Func, Module, Op, Value, needed, walk
+from flowc.ir.core import Func, Module, Value, ordered, walk
 from flowc.ir.rewrite import Rewriter
 from flowc.ops.control import StateRead, StateWrite
 from flowc.source import Span, python_location
@@ -83,17 +83,6 @@ def reach(results: Iterable[Tensor], operations: Iterable[Operation], feeds: Ite
         todo += [x.op for x in operation.inputs if (x.op, x.index) not in given]
         todo += operation.control_inputs
     return sorted(found, key=lambda operation: operation.position)
-
-
-def ordered(params: tuple[Value, ...], results: tuple[Value, ...], roots: Sequence[Value], given: Iterable[Value] = ()) -> Block:
-    """The block of everything `roots` and `results` reach short of `given`; what roots need stands first."""
-    known = dict.fromkeys((*params, *given), True)
-    ops: list[Op] = []
-    for value in needed((*roots, *results), known):
-        known[value] = True
-        if value.op is not None and value is value.op.values[0]:
-            ops.append(value.op)
-    return Block(params, tuple(ops), results)
 
 
 def _fed(

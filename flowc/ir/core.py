@@ -440,6 +440,17 @@ def func(
     return Func(name, body(params, results, roots), outputs)
 
 
+def ordered(params: tuple[Value, ...], results: tuple[Value, ...], roots: Iterable[Value], given: Iterable[Value] = ()) -> Block:
+    """The block of everything `roots` and `results` reach short of `given`; what roots need stands first."""
+    known = dict.fromkeys((*params, *given), True)
+    ops: list[Op] = []
+    for value in needed((*roots, *results), known):
+        known[value] = True
+        if value.op is not None and value is value.op.values[0]:
+            ops.append(value.op)
+    return Block(params, tuple(ops), results)
+
+
 def needed(results: Iterable[Value], known: Container[Value], free: frozenset[Value] | None = None) -> Iterator[Value]:
     """Values `results` reach, each after what it uses; the caller adds each to `known`.
 

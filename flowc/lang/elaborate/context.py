@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowc.errors import Note, OpError
-from flowc.ir.core import Block, Namer, Op, Value, indices, needed, scope
+from flowc.ir.core import Block, Namer, Op, Value, indices, ordered, scope
 from flowc.ir.dims import Dim, at_least
 from flowc.ir.types import Type
 from flowc.lang import ast
@@ -112,20 +112,8 @@ class Build:
 
     def block(self, region: Region, params: tuple[Value, ...], results: tuple[Value, ...]) -> Block:
         """The block of what was made in `region`: roots first, so that checks precede what they guard."""
-        known = dict.fromkeys(self.shared.values(), True)
-        known.update((v, True) for op in self.made[: region.start] for v in op.values)
-        return ordered(params, results, region.roots, known)
-
-
-def ordered(params: tuple[Value, ...], results: tuple[Value, ...], roots: Sequence[Value], known: dict[Value, bool]) -> Block:
-    """The block of everything `roots` and `results` reach short of `known`."""
-    known.update(dict.fromkeys(params, True))
-    ops: list[Op] = []
-    for value in needed((*roots, *results), known):
-        known[value] = True
-        if value.op is not None and value is value.op.values[0]:
-            ops.append(value.op)
-    return Block(params, tuple(ops), results)
+        given = (v for op in self.made[: region.start] for v in op.values)
+        return ordered(params, results, region.roots, (*self.shared.values(), *given))
 
 
 @dataclass(frozen=True, eq=False)

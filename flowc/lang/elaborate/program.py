@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from flowc.errors import CompileError, Note
-from flowc.ir.core import Func, Module, Namer, State, Symbol, Value
+from flowc.ir.core import Func, Module, Namer, State, Symbol, Value, ordered
 from flowc.ir.dims import Size, atoms, dim
 from flowc.lang import ast
 from flowc.lang.elaborate import expand, expressions, lookup, statements, types
-from flowc.lang.elaborate.context import Bound, Build, Frame, Names, Region, TestCheck, Write, ordered
+from flowc.lang.elaborate.context import Bound, Build, Frame, Names, Region, TestCheck, Write
 from flowc.lang.elaborate.report import MAX_DEPTH, MAX_OPS, Mistake, Report, TooMuch
 from flowc.lang.elaborate.sizes import Unclear
 from flowc.lang.elaborate.units import Loader, Unit, place
@@ -153,7 +153,7 @@ class _Elaboration:
         frame.check()
         self._writes(frame)
         names = tuple(r.name.text if r.name is not None else "" for r in graph.results)
-        block = ordered(params, values, [*build.checks, *frame.region.roots], {})
+        block = ordered(params, values, [*build.checks, *frame.region.roots])
         return Func(graph.name.text, block, names if any(names) else (), location=graph.name.span)
 
     def _sizes(self, frame: Frame, unit: Unit, graph: ast.Graph) -> None:
@@ -205,7 +205,7 @@ class _Elaboration:
                     self._attempt(lambda u=u, item=item: self._initialise(whole, u, item))
         whole.check()
         self._writes(whole)
-        return Func("init", ordered((), (), [*build.checks, *whole.region.roots], {}))
+        return Func("init", ordered((), (), [*build.checks, *whole.region.roots]))
 
     def _initialise(self, frame: Frame, unit: Unit, item: ast.Param | ast.State) -> None:
         assert item.initialiser is not None
@@ -226,7 +226,7 @@ class _Elaboration:
         if outcome.kind:
             raise Mistake("a test returns nothing", outcome.span, help="it asserts")
         assert build.compared is not None
-        block = ordered((), tuple(build.compared), [*build.checks, *frame.region.roots], {})
+        block = ordered((), tuple(build.compared), [*build.checks, *frame.region.roots])
         inits = tuple(f for f in module.funcs if f.name == "init" and module.states)
         func = Func("test", block, location=test.title.span)
         return Test(test.title.value, replace(module, funcs=(func, *inits)), tuple(build.tests), test.title.span)
