@@ -59,7 +59,10 @@ def restore(into: Sequence[MutableMapping[str, Array]], path: Path) -> None:
             wrong.append(f"{name} is {Type(stored.dtype, stored.shape)} in the file and {own} in the model")
     if wrong:
         raise UsageError(f"{path.name} does not fit the model: " + "; ".join(wrong))
-    new = {name: found[name].load().view(numpy_dtype(found[name].dtype.value)) for name in wanted}
+    try:
+        new = {name: found[name].load().view(numpy_dtype(found[name].dtype.value)) for name in wanted}
+    except WeightError as error:
+        raise UsageError(str(error)) from None
     for name, (part, _) in wanted.items():
         part[name] = new[name]
 

@@ -71,7 +71,10 @@ def _member(name: str, file: Path, key: str) -> Array:
         raise click.UsageError(f"{file} holds {', '.join(arrays) or 'nothing'}: say which {name} is, {name}={file}:KEY.")
     if key and key not in arrays:
         raise click.UsageError(f"{file} has no array {key}: {did_you_mean(key, arrays) or 'it holds ' + ', '.join(arrays)}")
-    return arrays[key or next(iter(arrays))].load()
+    try:
+        return arrays[key or next(iter(arrays))].load()
+    except WeightError as error:
+        raise Error(f"{name} is fed from {file}: {error}") from None
 
 
 def write_array(array: Array, path: Path) -> None:

@@ -51,6 +51,9 @@ DIGITS = 400  # of a number, more than any element has
 _COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?:^[ \t]*|[ \t]{2,})//[^\n]*', re.MULTILINE)
 
 
+_ESCAPED = re.compile(r"\\(.)")
+
+
 def _blank(found: re.Match[str]) -> str:
     return found[0] if found[0].startswith('"') else " " * len(found[0])
 
@@ -330,7 +333,10 @@ class _Reader:
     def literal(self, tree: Any) -> Any:
         for token in tree.scan_values(lambda t: isinstance(t, Token) and t.type == "NUMBER" and len(t) > DIGITS):  # type: ignore[no-any-return]
             raise self.wrong(f"a number of {len(token)} characters is too long", token)
-        return _literal(tree)
+        try:
+            return _literal(tree)
+        except TypeError:
+            raise self.wrong("only a number has a sign", tree) from None
 
     def span(self, tree: Any) -> Span:
         if isinstance(tree, Token):
@@ -389,8 +395,7 @@ def _literal(tree: Any) -> Any:
         case "neg":
             return -_literal(tree.children[0])
         case "string":
-            text = str(tree.children[0][1:-1])
-            return text.replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\")
+            return _ESCAPED.sub(lambda found: "\n" if found[1] == "n" else found[1], str(tree.children[0][1:-1]))
         case "tuple":
             return tuple(_literal(c) for c in tree.children if c is not None)
         case _:

@@ -14,6 +14,7 @@ import mmap
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -118,7 +119,9 @@ def _npz(path: Path) -> list[Stored]:
             if len(members) > MEMBERS:
                 raise WeightError(f"{path.name} has {len(members)} members; at most {MEMBERS} are read")
             return [_member(path, archive, m) for m in members if m.filename.endswith(".npy")]
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (WeightError, OSError):
+        raise
+    except Exception as error:  # of whatever kind zipfile has for bytes that are no archive
         raise WeightError(f"{path.name} is no npz file: {error}") from None
 
 
@@ -130,7 +133,7 @@ def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> St
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, numpy = read(file)
             start = file.tell()
-    except (ValueError, EOFError, RuntimeError) as error:
+    except Exception as error:  # of whatever kind NumPy, zipfile and zlib have for bytes that are no array
         raise WeightError(f"{path.name}: {name} is no array: {error}") from None
     if numpy.str[1:] not in _NUMPY:
         raise WeightError(f"{path.name}: {name} has elements of type {numpy}, which flowc does not have")
@@ -139,8 +142,18 @@ def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> St
     order = "F" if fortran else "C"
     if member.compress_type == zipfile.ZIP_STORED:
         offset = _data_offset(path, member) + start
-        return Stored(name, _NUMPY[numpy.str[1:]], shape, lambda: _mapped(path, offset, numpy, shape, order))
-    return Stored(name, _NUMPY[numpy.str[1:]], shape, lambda: _unpacked(path, member, start, numpy, shape, order))
+        load = partial(_mapped, path, offset, numpy, shape, order)
+    else:
+        load = partial(_unpacked, path, member, start, numpy, shape, order)
+    return Stored(name, _NUMPY[numpy.str[1:]], shape, partial(_held, path, name, load))
+
+
+def _held(path: Path, name: str, load: Callable[[], Array]) -> Array:
+    """What `load` gives; raises `WeightError` where the file does not hold it."""
+    try:
+        return load()
+    except Exception as error:  # as above: a header may be whole where what follows is not
+        raise WeightError(f"{path.name}: {name} cannot be read: {error}") from None
 
 
 def _are_sizes(sizes: list[Any]) -> bool:

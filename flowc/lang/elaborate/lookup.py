@@ -16,6 +16,7 @@ from flowc.lang.elaborate.context import Bound, Frame, Names
 from flowc.lang.elaborate.report import MAX_SIZE, Mistake
 from flowc.lang.elaborate.units import Arrays, Unit, place
 from flowc.lang.elaborate.values import WRONG, Denotation, Wrong
+from flowc.lang.weights import WeightError
 from flowc.ops.control import StateRead
 from flowc.source import Span
 
@@ -216,8 +217,11 @@ def _array(frame: Frame, arrays: Arrays, name: str, key: str, span: Span) -> Den
     dtype(known[key].dtype.value, span)
     shared = f"{arrays.name}.{key}"
     if shared not in frame.build.shared:
-        with frame.making(span):
-            frame.build.shared[shared] = arrays.weight(key)
+        try:
+            with frame.making(span):
+                frame.build.shared[shared] = arrays.weight(key)
+        except WeightError as error:
+            raise Mistake(str(error), span) from None
     return frame.build.shared[shared]
 
 
