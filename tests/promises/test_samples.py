@@ -17,7 +17,7 @@ from tests.codegen.program import Program
 from tests.promises.bits import TARGETS, same
 from tests.promises.samples import ROWS, SAMPLES, feeds, program
 
-SIZES = (1, 7, 64)
+SIZES = (0, 1, 7, 64, 1000)
 samples = pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 
 
