@@ -49,15 +49,18 @@ class _Names:
         self.of: dict[Value, str] = {}
         self.taken: set[str] = set()
         self.next = 0
-        self.log: list[tuple[Value, str | None, str]] = []
+        self.last: dict[str, int] = {}  # the highest number in use behind a hint
+        self.log: list[tuple[Value, str | None, str, int]] = []
 
     def define(self, value: Value) -> str:
-        name = value.hint
+        name = hint = value.hint
+        last = self.last.get(hint, 1)
         if not name or self.anonymous or name.isdigit():
             name, self.next = str(self.next), self.next + 1
         elif name in self.taken:
-            name = next(f"{name}.{n}" for n in itertools.count(2) if f"{name}.{n}" not in self.taken)
-        self.log.append((value, self.of.get(value), name))
+            self.last[hint] = next(n for n in itertools.count(last + 1) if f"{hint}.{n}" not in self.taken)
+            name = f"{hint}.{self.last[hint]}"
+        self.log.append((value, self.of.get(value), name, last))
         self.taken.add(name)
         self.of[value] = f"%{name}" if re.fullmatch(r"[\w.]+", name) else f'%"{name}"'
         return self.of[value]
@@ -65,7 +68,7 @@ class _Names:
     def leave(self, mark: tuple[int, int]) -> None:
         """Forgets what was defined since `mark`, a pair of log length and next number."""
         while len(self.log) > mark[0]:
-            value, old, name = self.log.pop()
+            value, old, name, self.last[value.hint] = self.log.pop()
             self.taken.discard(name)
             if old is None:
                 del self.of[value]

@@ -165,7 +165,7 @@ def key(op: Op, inner: dict[Value, Any] | None = None) -> Any:
             case "region":
                 fields.append(block_key(field, names))
             case _:
-                fields.append(field)
+                fields.append(field.hex() if isinstance(field, float) else field)  # -0.0 is not 0.0
     return tuple(fields)
 
 

@@ -87,9 +87,8 @@ class _Checker:
             return
         if again != tuple(r.type for r in op.results):
             self.wrong(f"{op.name} has results of other types than its operands give", op)
-        empty = any(v.type.below is not None and at_least(-v.type.below, 0) for v in visible)
         for problem in _problems(op):
-            if not (empty and isinstance(op, Read)):  # where an axis has no index, nothing is read
+            if not (isinstance(op, Read) and _empty(visible)):  # where an axis has no index, nothing is read
                 self.wrong(problem, op)
 
     def visible(self, dims: list[Dim], known: set[Value], op: Op | None) -> None:
@@ -121,6 +120,11 @@ class _Checker:
 
 def _dims(type: Type) -> list[Dim]:
     return list(type.shape if type.below is None else (type.below,))
+
+
+def _empty(visible: set[Value]) -> bool:
+    """Whether one of the indices around provably has no value."""
+    return any(v.type.below is not None and at_least(-v.type.below, 0) for v in visible)
 
 
 def _problems(op: Op) -> Iterator[str]:
