@@ -61,7 +61,7 @@ def python(program: str) -> str:
     try:
         with fc.Graph().as_default():
             exec(compile(program, "model.py", "exec"), names)
-    except (Error, AttributeError, LookupError, TypeError) as error:
+    except (Error, AttributeError, LookupError, OSError, TypeError) as error:
         return str(error) if isinstance(error, Error) else f"{type(error).__name__}: {error}"
     return "nothing is wrong"
 

@@ -13,7 +13,7 @@ from flowc.ir.data import Blob
 from flowc.ir.types import Type
 from flowc.lang import ast
 from flowc.lang.elaborate.report import Mistake, Report, missing
-from flowc.lang.parse import parse
+from flowc.lang.parse import parse, read
 from flowc.lang.weights import WeightError, WeightFile, open_weights, sha256
 from flowc.ops.tensor import Weight
 from flowc.source import Source, Span
@@ -153,9 +153,12 @@ class Loader:
                 raise Mistake(
                     f'"{item.path.value}" has another hash than stated', item.sha256.span, (), f"stated {item.sha256.value}, found {found}"
                 )
-            source = Source(path.name, path.read_text(encoding="utf-8"), path)
-        except (WeightError, OSError, UnicodeDecodeError) as error:
+            source = read(path, path.name)
+        except (WeightError, OSError) as error:
             raise Mistake(f'"{item.path.value}" cannot be read: {error}', item.path.span) from None
+        except CompileError as error:
+            (wrong,) = error.diagnostics
+            raise Mistake(wrong.message, wrong.span, (Note("it is imported here", item.path.span),)) from None
         self.open.append(path)
         try:
             return self.unit(parse(source), source, prefix)
