@@ -297,3 +297,20 @@ def test_flushing_to_zero_changes_no_bit_of_any_op() -> None:
     with environment(0x9FC0):
         found = program("rows", *given, threads=2).outputs
     same(found, wanted)
+
+
+def test_several_threads_compile_at_once_and_the_first_calls_of_one_model_share_its_state() -> None:
+    model = fc.loads(TEXT, fc.Options(cache=False, threads=1), "model.flow")
+    meeting, seen = threading.Barrier(4, timeout=30), list[int]()
+
+    def first() -> None:
+        meeting.wait()
+        seen.extend(int(model.step(np.ones(64, np.float32), True)) for _ in range(10))
+
+    def another(factor: int) -> None:
+        meeting.wait()
+        scaled = fc.loads(f"graph f(x: f32[N]) -> (y: f32[N]) {{ y = x * {factor}.0 }}\n", fc.Options(cache=False, threads=1))
+        same([scaled.f([1, 2])], [np.array([factor, 2 * factor], np.float32)])
+
+    together([first, first, lambda: another(3), lambda: another(5)])
+    assert sorted(seen) == list(range(20))
