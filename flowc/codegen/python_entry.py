@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flowc.codegen.llvm.dims import integer
+from flowc.codegen.llvm.scalars import PASSED
 from flowc.codegen.signature import Port, Signature, reads
 from flowc.codegen.text import Text
 from flowc.ir.dims import atoms
@@ -21,10 +22,6 @@ from flowc_runtime.locks import ALIGNMENT
 EXACT = 1 << 53  # a double holds all integers up to it
 RELEASING = 4096  # operations from which a run lets other Python threads run
 
-_STORED = {
-    DType.bool: "i8", DType.i8: "i8", DType.i16: "i16", DType.i32: "i32", DType.i64: "i64", DType.u8: "i8", DType.u16: "i16",
-    DType.u32: "i32", DType.u64: "i64", DType.f16: "i16", DType.bf16: "i16", DType.f32: "float", DType.f64: "double",
-}  # fmt: skip
 
 
 def python_entry(signature: Signature) -> str:
@@ -47,8 +44,8 @@ def _leading(signature: Signature) -> bool:
 def passed(dtype: DType) -> str:
     """How the C function takes an element by value."""
     if dtype.bits >= 32:
-        return _STORED[dtype]
-    return f"{_STORED[dtype]} {'signext' if dtype.is_signed else 'zeroext'}"
+        return PASSED[dtype]
+    return f"{PASSED[dtype]} {'signext' if dtype.is_signed else 'zeroext'}"
 
 
 class _Entry:
@@ -128,7 +125,7 @@ class _Entry:
 
     def scalar(self, n: int, dtype: DType, argument: str) -> str:
         """The value of a NumPy scalar, a number of Python's own type for it, or an array of rank 0."""
-        t, type = self.text, _STORED[dtype]
+        t, type = self.text, PASSED[dtype]
         given, done = self.load("ptr", argument, fast.TYPE), t.name("read")
         cases = [(self.place(fast.input_slot(n) + 1), lambda: self.load(type, argument, fast.SCALAR))]
         if dtype is DType.bool:
@@ -172,7 +169,7 @@ class _Entry:
 
     def narrowed(self, dtype: DType, argument: str) -> str:
         wide = self.python_int(*dtype.limits(), argument)
-        return wide if dtype.bits == 64 else self.text.value(f"trunc i64 {wide} to {_STORED[dtype]}")
+        return wide if dtype.bits == 64 else self.text.value(f"trunc i64 {wide} to {PASSED[dtype]}")
 
     def rounded(self, number: str, dtype: DType) -> str:
         """A double, rounded once."""

@@ -12,6 +12,7 @@ from flowc.ir.types import DType
 _INTEGERS = {d: f"i{d.bits}" for d in DType if d.is_integer} | {DType.index: "i64"}
 _FLOATS = {DType.f32: "float", DType.f64: "double"}
 SCALARS = {**_INTEGERS, **_FLOATS, DType.bool: "i1"}
+PASSED = {**_INTEGERS, **_FLOATS, DType.bool: "i8", DType.f16: "i16", DType.bf16: "i16"}  # how C functions take an element by value
 
 
 def scalar_type(dtype: DType) -> str:
