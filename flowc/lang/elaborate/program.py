@@ -69,6 +69,7 @@ class _Elaboration:
         self.program, self.source, self.options = program, source, options
         self.latest = Build()
         self.report = Report(ops=options.ops)
+        self.left_out = False
 
     def whole(self) -> tuple[Module, tuple[Test, ...]]:
         found: tuple[Module, tuple[Test, ...]] | None = None
@@ -76,6 +77,7 @@ class _Elaboration:
             found = self._whole()
         if self.report.found or found is None:
             raise CompileError(tuple(self.report.found.values()))
+        assert not self.left_out, "something is wrong and no mistake says what"
         return found
 
     def _whole(self) -> tuple[Module, tuple[Test, ...]]:
@@ -106,7 +108,7 @@ class _Elaboration:
         except Mistake as mistake:
             self.report.add(mistake)
         except Unclear:
-            pass
+            self.left_out = True  # a mistake was told where it was made, so this is no program
         return []
 
     def _frame(self, unit: Unit, build: Build) -> Frame:

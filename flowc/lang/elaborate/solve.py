@@ -128,9 +128,12 @@ def affine(frame: Frame, node: Any, scope: Scope) -> Dim | None:
             if text in scope:
                 index = scope[text]
                 return None if index is None else dim(index)
+            told = text in frame.build.unknown
             try:
                 return known_dim(lookup.bound(frame, text, node.span).denotation)
             except (Mistake, Unclear):
+                if not told:
+                    frame.build.unknown.pop(text, None)  # told where the read is elaborated, which sees more names
                 return None
         case ast.Unary("-", operand):
             x = affine(frame, operand, scope)
