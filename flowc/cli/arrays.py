@@ -37,8 +37,8 @@ def fed(name: str, text: str) -> Any:
         return _member(name, Path(file), key)
     try:
         return np.load(io.BytesIO(bytes_of(file)), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise Error(f"{name} is fed from {file}, which is no .npy file: {error}") from None
+    except (ValueError, EOFError):
+        raise Error(f"{name} is fed from {file}, which is no .npy file of numbers") from None
 
 
 def _literal(text: str) -> Any:
