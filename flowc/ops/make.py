@@ -134,7 +134,10 @@ def _count(begin: Weak, end: Weak, step: Weak) -> Dim:
         if isinstance(begin, Polynomial) or isinstance(end, Polynomial):
             size = begin if isinstance(begin, Polynomial) else end
             raise OpError(f"arange of the size {show(size)} and fractions: its length is not known", help="write iota")  # type: ignore[arg-type]
-        return max(math.ceil((end - begin) / step), 0)
+        steps = (end - begin) / step
+        if not math.isfinite(steps):
+            raise OpError(f"arange from {weak_text(begin)} to {weak_text(end)} by {weak_text(step)} has no end")
+        return max(math.ceil(steps), 0)
     whole = int(step)
     extent = end - begin if whole > 0 else begin - end  # type: ignore[operator]
     return greatest(ceil(extent, abs(whole)), 0)  # type: ignore[arg-type]

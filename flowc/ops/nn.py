@@ -8,7 +8,7 @@ from flowc.errors import OpError
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim
 from flowc.ir.types import Type
-from flowc.ops.arguments import Axis
+from flowc.ops.arguments import Axis, Number, fixed
 from flowc.ops.elementwise import add, div, mul, neg, sqrt, sub
 from flowc.ops.functions import exp, log
 from flowc.ops.index import TakeAlong, in_range, told
@@ -83,8 +83,8 @@ class LayerNorm(Tensor, name="layer_norm"):
     epsilon: float
 
     @classmethod
-    def make(cls, x: Value, scale: Value | None = None, shift: Value | None = None, axis: Axis = -1, epsilon: float = 1e-5) -> Value:
-        y = cls(x, axis_of(axis, x.type), float(epsilon)).result
+    def make(cls, x: Value, scale: Value | None = None, shift: Value | None = None, axis: Axis = -1, epsilon: Number = 1e-5) -> Value:
+        y = cls(x, axis_of(axis, x.type), fixed(epsilon, cls.name)).result
         y = y if scale is None else mul(y, scale)
         return y if shift is None else add(y, shift)
 
@@ -118,8 +118,8 @@ class RmsNorm(Tensor, name="rms_norm"):
     epsilon: float
 
     @classmethod
-    def make(cls, x: Value, scale: Value | None = None, axis: Axis = -1, epsilon: float = 1e-6) -> Value:
-        y = cls(x, axis_of(axis, x.type), float(epsilon)).result
+    def make(cls, x: Value, scale: Value | None = None, axis: Axis = -1, epsilon: Number = 1e-6) -> Value:
+        y = cls(x, axis_of(axis, x.type), fixed(epsilon, cls.name)).result
         return y if scale is None else mul(y, scale)
 
     def infer(self) -> tuple[Type, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from flowc.errors import OpError
 from flowc.ir.core import Value
+from flowc.ir.data import Scalar
 from flowc.ir.dims import Dim, at_least, product, show
 from flowc.ir.types import DType, Type
 from flowc.ops.arguments import Number, Seed, Shape, Size, fixed
@@ -83,7 +84,10 @@ class Uniform(Random, name="uniform"):
         return cls(seed, begin, end, Type(dtype, shape)).result
 
     def infer(self) -> tuple[Type, ...]:
-        return self.checked(self.type)
+        types, dtype = self.checked(self.type), self.type.dtype
+        if not math.isfinite(Scalar.of(self.high - self.low, dtype).number):
+            raise OpError(f"uniform from {self.low:g} to {self.high:g}: the numbers in between reach further than {dtype.value} does")
+        return types
 
     def evaluate(self, seed: Array) -> Array:
         dtype = self.type.dtype

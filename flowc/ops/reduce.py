@@ -14,7 +14,7 @@ from flowc.ops.arguments import Axes, Axis, Number, fixed
 from flowc.ops.elementwise import add, cast, div, mul, not_equal, sqrt, sub
 from flowc.ops.functions import exp, finite, log
 from flowc.ops.kernel import Checked, fold
-from flowc.ops.shape import axis_of, reshape
+from flowc.ops.shape import axes_of, reshape
 from flowc.ops.tensor import Array, Function, SizeValue, Tensor, like, read
 
 
@@ -50,17 +50,6 @@ class Folded(Fold):
 
 def without(type: Type, axes: tuple[int, ...]) -> tuple[Dim, ...]:
     return tuple(n for a, n in enumerate(type.shape) if a not in axes)
-
-
-def axes_of(axis: Axes, type: Type) -> tuple[int, ...]:
-    """The axes, from the front, in order, each once; all where `axis` is left out."""
-    if axis is None:
-        return tuple(range(type.rank))
-    named = (axis,) if isinstance(axis, int) else axis
-    found = tuple(sorted(axis_of(a, type) for a in named))
-    if len(set(found)) != len(found):
-        raise OpError(f"axis names an axis of {type} twice: {list(named)}")
-    return found
 
 
 def kept(result: Value, x: Value, axes: tuple[int, ...], keepdims: bool) -> Value:

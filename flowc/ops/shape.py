@@ -135,7 +135,7 @@ class Squeeze(Function, name="squeeze"):
     def make(cls, x: Value, axis: Axes = None) -> Value:
         if axis is None:
             return reshape(x, [n for n in x.type.shape if n != 1])
-        axes = [axis_of(a, x.type) for a in ((axis,) if isinstance(axis, int) else axis)]
+        axes = axes_of(axis, x.type)
         for a in axes:
             if x.type.shape[a] != 1:
                 raise OpError(f"axis {a} of {x.type} has {show(x.type.shape[a])} elements, not 1")
@@ -151,7 +151,7 @@ class Unsqueeze(Function, name="unsqueeze"):
     def make(cls, x: Value, axis: Axes) -> Value:
         named = (axis,) if isinstance(axis, int) else axis or ()
         wide = Type(x.type.dtype, (1,) * (x.type.rank + len(named)))
-        new = [axis_of(a, wide) for a in named]
+        new = axes_of(named, wide)
         own = iter(x.type.shape)
         return reshape(x, [1 if a in new else next(own) for a in range(wide.rank)])
 
@@ -178,6 +178,17 @@ def axis_of(axis: int, type: Type) -> int:
         known = f"its axes are 0 to {type.rank - 1}, or -{type.rank} to -1 from the end" if type.rank else "a scalar has no axes"
         raise OpError(f"{type} has no axis {axis}", help=known)
     return axis % type.rank
+
+
+def axes_of(axis: Axes, type: Type) -> tuple[int, ...]:
+    """The axes, from the front, in order, each once; all where `axis` is left out."""
+    if axis is None:
+        return tuple(range(type.rank))
+    named = (axis,) if isinstance(axis, int) else axis
+    found = tuple(sorted(axis_of(a, type) for a in named))
+    if len(set(found)) != len(found):
+        raise OpError(f"axis names an axis of {type} twice: {list(named)}")
+    return found
 
 
 def unsqueeze(x: Value, axis: int) -> Value:

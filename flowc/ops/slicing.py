@@ -11,8 +11,7 @@ from flowc.ir.core import Value
 from flowc.ir.dims import Dim, at_least, ceil, floor, least, show
 from flowc.ir.types import Type
 from flowc.ops.arguments import Axes, Axis, Parts
-from flowc.ops.reduce import axes_of
-from flowc.ops.shape import axis_of
+from flowc.ops.shape import axes_of, axis_of
 from flowc.ops.tensor import Array, Function, Read, Tensor, assumed_equal
 
 
@@ -101,6 +100,9 @@ class Split(Function, name="split"):
         a = axis_of(axis, x.type)
         n = x.type.shape[a]
         sizes = parts if isinstance(parts, tuple) else _equal_parts(x, n, parts)
+        for size in sizes:
+            if at_least(-size, 1):
+                raise OpError(f"a part of {x.type} has no negative size {show(size)}")
         total: Dim = 0
         found: list[Value] = []
         for size in sizes:
