@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from flowc.codegen import native
 from flowc.codegen.interface import description
@@ -127,8 +126,3 @@ def pool(threads: int | None) -> Pool | None:
 @cache
 def _pool_code(target: Target) -> native.Library:
     return native.load(pool_text(target.triple), target)
-
-
-def entry(linked: Linked, graph: str) -> Callable[..., Any]:
-    """The graph as a function."""
-    return getattr(linked.model, graph)

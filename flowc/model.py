@@ -63,7 +63,10 @@ def compile(what: Any, graph: str = "", options: Options | None = None) -> Execu
             raise UsageError(f"{what!r:.60} of type {type(what).__name__} cannot be compiled: pass a text, a function, or a module")
     if not graph and len(model.graphs) != 1:
         raise UsageError(f"the program has the graphs {', '.join(model.graphs) or '(none)'}: say which with graph=")
-    made: Executable = getattr(model, graph or model.graphs[0])
+    if graph and graph not in model.graphs:
+        near = did_you_mean(graph, model.graphs)
+        raise UsageError(f"the program has no graph {graph}" + (f", {near}" if near else f": it has {', '.join(model.graphs)}"))
+    made = model[graph or model.graphs[0]]
     assert model.linked
     return made
 
@@ -181,10 +184,17 @@ class Model:
     def __getattr__(self, name: str) -> Executable:
         if name.startswith("__"):
             raise AttributeError(name)
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(error.args[0]) from None
+
+    def __getitem__(self, name: str) -> Executable:
+        """The graph of that name, also where a model has something else of that name; raises `KeyError` where there is none."""
         if name not in self.graphs:
             near = did_you_mean(name, self.graphs)
             listed = ", ".join(self.graphs) or "none"
-            raise AttributeError(f"{self._name} has no graph {name}" + (f", {near}" if near else "") + f" (its graphs: {listed})")
+            raise KeyError(f"{self._name} has no graph {name}" + (f", {near}" if near else "") + f" (its graphs: {listed})")
         if name not in self._executables:
             self._executables[name] = Executable(self, name)
         return self._executables[name]
@@ -268,9 +278,10 @@ class Executable:
 
     def _first(self, *args: Any, **named: Any) -> Any:
         model = self.model.linked.model
-        if self.name not in dir(model):
-            raise UsageError(self._uncallable())
-        self.__call__ = getattr(model, self.name)
+        try:
+            self.__call__ = model[self.name]
+        except KeyError:
+            raise UsageError(self._uncallable()) from None
         return self.__call__(*args, **named)
 
     def _uncallable(self) -> str:
@@ -286,7 +297,7 @@ class Executable:
 
     def specialize(self, **dims: int) -> Executable:
         """The graph with sizes fixed; raises `UsageError` for a size it does not have, or out of its range."""
-        return getattr(self.model.specialize(**dims), self.name)
+        return self.model.specialize(**dims)[self.name]
 
     @property
     def memory(self) -> int | str:

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import flowc as fc
 from flowc.model import Model
@@ -53,3 +54,19 @@ def test_threads_that_make_the_first_call_together_share_one_state() -> None:
     for thread in threads:
         thread.join()
     assert model.state["n"] == 4
+
+
+def test_a_graph_named_like_something_of_a_model_is_found_by_its_name() -> None:
+    model = fc.loads("graph save(x: f32[N]) -> f32[N] { return x + 1.0 }", options=fc.Options(cache=False))
+    np.testing.assert_array_equal(model["save"](np.zeros(2, np.float32)), [1, 1])
+    with pytest.raises(KeyError, match='<text> has no graph sav, did you mean "save"'):
+        model["sav"]
+
+
+def test_a_graph_that_is_not_there_is_told_when_it_is_asked_for() -> None:
+    text = "graph first(x: f32[N]) -> f32[N] { return x }\ngraph second(x: f32[N]) -> f32[N] { return x }"
+    options = fc.Options(cache=False)
+    with pytest.raises(fc.UsageError, match=r"^error: the program has the graphs first, second: say which with graph=$"):
+        fc.compile(text, options=options)
+    with pytest.raises(fc.UsageError, match=r'^error: the program has no graph secnd, did you mean "second"\?$'):
+        fc.compile(text, "secnd", options)

@@ -98,7 +98,7 @@ def _measured(
     speeds: list[Speed] = []
     with Progress(len(threads) * SAMPLES, "samples") as progress:
         for n, (count, program) in enumerate(zip(threads, programs, strict=True)):
-            call = getattr(program.model, graph)
+            call = program.model[graph]
             samples, calls = _samples(lambda call=call: call(*inputs), lambda done, n=n: progress.at(n * SAMPLES + done))
             speeds.append(Speed(count, samples, calls, *peaks(count)))
     return speeds, work(fused.func(graph), sizes)

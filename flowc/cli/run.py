@@ -76,7 +76,7 @@ def run_command(
 
         restore(kept, load)
     before = {key: array.copy() for part in kept for key, array in part.items()} if check_nan else {}
-    arrays = _repeated(getattr(program.model, name), inputs, results, repeat)
+    arrays = _repeated(program.model[name], inputs, results, repeat)
     if check_nan and module is not None:
         from flowc.cli.nan import refuse_nan
 

@@ -26,7 +26,7 @@ def compiled(module: Module) -> Runner:
     writes = dict.fromkeys(op.symbol for op in walk(func.body) if isinstance(op, StateWrite))
     code = linked(through_all_stages(module), None)
     own = {**code.model.params, **code.model.state}
-    return Native(code, getattr(code.model, func.name), len(func.body.results), tuple(reads), tuple(writes), own)
+    return Native(code, code.model[func.name], len(func.body.results), tuple(reads), tuple(writes), own)
 
 
 @dataclass(frozen=True)

@@ -75,10 +75,17 @@ class Model:
         self.state = Kept(state, [kept for kept in description.state if not kept.trainable], raised)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(error.args[0]) from None
+
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        """The graph of that name, also where a model has something else of that name; raises KeyError where there is none."""
         graphs = self.__dict__.get("_graphs", {})
         if name not in graphs:
             model = self.__dict__.get("_name")
-            raise AttributeError(f"{model} has no graph {name}{did_you_mean(name, graphs)}; graphs: {', '.join(graphs)}")
+            raise KeyError(f"{model} has no graph {name}{did_you_mean(name, graphs)}; graphs: {', '.join(graphs)}")
         return graphs[name]
 
     def __dir__(self) -> list[str]:
