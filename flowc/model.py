@@ -77,7 +77,7 @@ class Model:
     def __init__(self, program: Source | Module, options: Options | None = None, observe: Observer | None = None) -> None:
         """`observe` is told what each stage leaves, where the program is compiled rather than found."""
         self._options, self._observe = options or Options(), observe
-        self._opened: dict[Path, None] = {}
+        self._opened: dict[Path, str] = {}  # what the program imports, with its hash when it was opened
         self._source = program if isinstance(program, Source) else None
         self._module: Module | None = None if isinstance(program, Source) else program
         self._name = program.name
@@ -96,7 +96,7 @@ class Model:
             from flowc.stages import elaborated
 
             assert self._source is not None
-            self._module = elaborated(self._source, self._options, opened=lambda path: self._opened.update({path: None}))
+            self._module = elaborated(self._source, self._options, opened=self._note)
             if self._observe:
                 self._observe("elaborate", self._module)
         return self._module
@@ -236,6 +236,9 @@ class Model:
         """Where what the program imports is looked for; the same text in another folder may import other files."""
         return self._source.path.resolve().parent if self._source is not None and self._source.path is not None else None
 
+    def _note(self, path: Path) -> None:
+        self._opened[path] = _hash(path) if self._options.cache else ""
+
     def _from_entry(self) -> Linked:
         from flowc.executable import Site, link
 
@@ -257,7 +260,7 @@ class Model:
             places = [(sources.index(site.span.source), site.span.begin, site.span.end) if site.span else (None, 0, 0) for site in sites]
             entry = {
                 "graphs": self.graphs,
-                "files": {os.path.relpath(path, self._folder()): _hash(path) for path in self._opened},
+                "files": {os.path.relpath(path, self._folder()): digest for path, digest in self._opened.items()},
                 "description": description(made.interface),
                 "sources": [(source.name, *_blank_and_rest(source.text)) for source in sources],
                 "sites": [(*place, site.what) for place, site in zip(places, sites, strict=True)],
