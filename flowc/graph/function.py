@@ -106,7 +106,7 @@ class Function:
         try:
             bound = self.signature.bind(*positional, **keyword)
         except TypeError as error:
-            raise self._misused(f"{self.name} {error}", f"{self.name}{self.signature}") from None
+            raise self._misused(f"{self.name}: {error}", f"{self.name}{self.signature}") from None
         bound.apply_defaults()
         return dict(bound.arguments)
 
@@ -255,7 +255,7 @@ def _written(found: Any, out: Any) -> Any:
         raise UsageError(f"the results are {len(values)}, and out has {len(arrays)}")
     for value, array in zip(values, arrays, strict=True):
         if not isinstance(array, np.ndarray):
-            raise UsageError(f"out is an array of type {given_type(value)} here, not a {type(array).__name__}")
+            raise UsageError(f"out is an array of type {given_type(value)} here, not of type {type(array).__name__}")
         if given_type(array) != given_type(value):
             raise UsageError(f"out is an array of type {given_type(value)} here, not {given_type(array)}")
         if not cast(Any, array).flags.writeable:

@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import flowc as fc
 from flowc.errors import CompileError, Error
 from flowc.ir.parser import parse_module
 from flowc.lang.elaborate import elaborate
 from flowc.lang.parse import parse
 from flowc.lang.weights import WeightError, open_weights
 from flowc.ops.catalog import catalog
+from flowc.options import Options
 from flowc.source import Source
 from flowc.stages import compiled
 from flowc.transforms.verify import verify
@@ -160,3 +162,14 @@ def test_program_made_to_grow_is_refused(case: str) -> None:
     with pytest.raises(CompileError):
         elaborate(parse(source), source)
     assert time.process_time() - begin < LONGEST
+
+
+def test_workspace_that_no_memory_holds_is_all_ones_and_its_run_an_error() -> None:
+    text = "dim M in 0..4\ngraph f(x: f32[N, M]) -> (y: f32) {\n  a = cumulative(iota([N, N]) as f32)\n  y = sum(a @ a) + sum(x)\n}\n"
+    text = "fn cumulative(x: f32[N, K]) -> f32[N, K] { return softmax(x) }\n" + text
+    model = fc.loads(text, Options(cache=False, threads=1))
+    bytes_of = model.linked.model.memory["f"]
+    assert bytes_of(N=3, M=0) >= 3 * 3 * 4
+    assert bytes_of(N=2**31, M=0) == bytes_of(N=2**40, M=0) == 2**64 - 1  # 4 * N * N is 2^64, and then 2^82
+    with pytest.raises(Error, match="no memory for a run with N = 2147483648"):
+        model.f(np.empty((2**31, 0), np.float32))

@@ -173,7 +173,7 @@ SIGNATURE = "@fc.function\ndef model(x: fc.f32['N', 3], n):\n    return x * n\n"
         ),
         (
             "model(np.ones((2, 3), np.float32))",
-            "model.py:6:1: error: model missing a required argument: 'n'\n"
+            "model.py:6:1: error: model: missing a required argument: 'n'\n"
             "    model(np.ones((2, 3), np.float32))\n"
             "    ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~\n"
             "model.py:4:1: note: model is defined here\n"
@@ -233,7 +233,7 @@ def test_a_parameter_may_be_called_out() -> None:
     ("second", "message"),
     [
         (None, "the results are 2, and out has 1"),
-        ("x", "out is an array of type f32[3] here, not a str"),
+        ("x", "out is an array of type f32[3] here, not of type str"),
         (np.empty(2, np.float32), "out is an array of type f32[3] here, not f32[2]"),
         (np.frombuffer(bytes(12), np.float32), "out of type f32[3] is read-only"),
     ],
