@@ -58,7 +58,7 @@ class Block:
         known = set(self.params)
         free: dict[Value, None] = {}
         for p in self.params:
-            free.update(dict.fromkeys(v for v in indices(_dims_of(p.type)) if v not in known))
+            free.update(dict.fromkeys(v for v in indices(p.type.dims) if v not in known))
         for op in self.ops:
             free.update(dict.fromkeys(v for v in op.uses if v not in known))
             known.update(op.values)
@@ -97,10 +97,10 @@ class Func:
                     found.update(dict.fromkeys(a for a in atoms(d) if isinstance(a, Size)))
 
         for p in self.body.params:
-            see(_dims_of(p.type))
+            see(p.type.dims)
         for op in walk(self.body):
             for v in (*op.results, *(p for r in op.regions for p in r.params)):
-                see(_dims_of(v.type))
+                see(v.type.dims)
             for dims in op.of_kind("dims").values():
                 see(dims)
         return tuple(found)
@@ -192,13 +192,11 @@ class Op:
 
     name: ClassVar[str]
     level: ClassVar[str] = "graph"  # the level whose functions may hold it; "any" for those at home in several
-    pure: ClassVar[bool] = True  # False: kept in its place in a sequence of statements
     effect: ClassVar[bool] = False  # True: a root wherever it stands
     fails: ClassVar[bool] = False  # True: may end the run, so it never leaves its region
     isolated: ClassVar[bool] = False  # nothing is hoisted out of its regions
-    optional: ClassVar[frozenset[str]] = frozenset()  # fields with a default, left out of the text where equal to it
     form: ClassVar[dict[str, str]]  # field name -> operand | group | dims | symbol | region | type | types | attribute
-    defaults: ClassVar[dict[str, Any]]
+    defaults: ClassVar[dict[str, Any]]  # of fields; left out of the text where equal
     fields_of: ClassVar[dict[str, tuple[str, ...]]]  # their names by kind
     results: tuple[Value, ...] = field(init=False, repr=False, kw_only=True)
     token: Value | None = field(init=False, repr=False, kw_only=True)
@@ -207,10 +205,8 @@ class Op:
     location: Span | None = field(default=None, kw_only=True, repr=False)
     device: str = field(default="", kw_only=True)
 
-    def __init_subclass__(cls, *, name: str = "", pure: bool | None = None) -> None:
+    def __init_subclass__(cls, *, name: str = "") -> None:
         dataclass(frozen=True, eq=False)(cls)
-        if pure is not None:
-            cls.pure = pure
         if not name:
             return
         hints = get_type_hints(cls)
@@ -228,7 +224,6 @@ class Op:
         kind |= {"type": "type"} if "type" in kind else {}
         cls.form = {n: k for n, k in kind.items() if k != "type"} | {n: k for n, k in kind.items() if k == "type"}  # the type stands last
         cls.defaults = {f.name: f.default for f in own if f.default is not dataclasses.MISSING}
-        cls.optional = frozenset(cls.defaults)
         cls.fields_of = {k: tuple(n for n, own in kind.items() if own == k) for k in KINDS}
 
     def __post_init__(self) -> None:
@@ -308,9 +303,9 @@ class Op:
         if kinds["dims"]:
             used += tuple(v for ds in self.of_kind("dims").values() for v in indices(ds))
         if kinds["type"]:
-            used += tuple(v for t in self.of_kind("type").values() for v in indices(_dims_of(t)))
+            used += tuple(v for t in self.of_kind("type").values() for v in indices(t.dims))
         if kinds["types"]:
-            used += tuple(v for ts in self.of_kind("types").values() for t in ts for v in indices(_dims_of(t)))
+            used += tuple(v for ts in self.of_kind("types").values() for t in ts for v in indices(t.dims))
         if kinds["region"]:
             used += tuple(v for r in self.regions for v in r.captured)
         return used
@@ -356,10 +351,6 @@ def retyped(type: Type, index: Callable[[Dim], Dim]) -> Type:
         return type if new is type.below else dataclasses.replace(type, below=new)
     shape = tuple(map(index, type.shape))
     return type if all(a is b for a, b in zip(shape, type.shape, strict=True)) else dataclasses.replace(type, shape=shape)
-
-
-def _dims_of(type: Type) -> tuple[Dim, ...]:
-    return type.shape if type.below is None else (type.below,)
 
 
 def indices(dims: Iterable[Dim]) -> Iterator[Value]:

@@ -80,13 +80,7 @@ class _Names:
         return show(d, False, lambda a: self.of[a] if isinstance(a, Value) else str(a))
 
     def type(self, t: Type) -> str:
-        return type_text(t, self.dim)
-
-
-def type_text(t: Type, dim: Callable[[Dim], str]) -> str:
-    mark = {"": "", "host": "&"}.get(t.space, f"&{t.space}:")
-    dims = ", ".join(map(dim, t.shape if t.below is None else (t.below,)))
-    return mark + t.dtype.value + (f"[{dims}]" if dims else "")
+        return t.text(self.dim)
 
 
 def _block(block: Block, names: _Names, indent: str, end: str) -> Iterator[str]:

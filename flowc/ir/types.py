@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 
-from flowc.ir.dims import Dim, ceil, show
+from flowc.ir.dims import Dim, show
 
 
 class DType(Enum):
@@ -52,8 +53,8 @@ class DType(Enum):
         return _BITS[self.value]
 
     def bytes(self, count: Dim = 1) -> Dim:
-        """What `count` elements take in memory; types below a byte share bytes."""
-        return count * (self.bits // 8) if self.bits % 8 == 0 else ceil(count * self.bits, 8)
+        """What `count` elements take in memory."""
+        return count * (self.bits // 8)
 
     @property
     def alignment(self) -> int:
@@ -88,9 +89,18 @@ class Type:
     below: Dim | None = None
 
     def __str__(self) -> str:
-        dims = ", ".join(map(show, self.shape if self.below is None else (self.below,)))
+        return self.text(show)
+
+    def text(self, dim: Callable[[Dim], str]) -> str:
+        """The type with its sizes as `dim` writes them."""
+        dims = ", ".join(map(dim, self.dims))
         mark = {"": "", "host": "&"}.get(self.space, f"&{self.space}:")
         return mark + self.dtype.value + (f"[{dims}]" if dims else "")
+
+    @property
+    def dims(self) -> tuple[Dim, ...]:
+        """The sizes it speaks of: its shape, or the extent of an index."""
+        return self.shape if self.below is None else (self.below,)
 
     @property
     def element(self) -> Type:
@@ -106,7 +116,6 @@ class Type:
 
 
 TOKEN = Type(DType.token)
-ERROR = Type(DType.error)
 
 
 def below(extent: Dim) -> Type:

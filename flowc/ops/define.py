@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from flowc.ir.core import Block, Op, Value, body, close, indices, needed, retyped
+from flowc.ir.core import Block, Op, Value, body, close, indices, retyped
 from flowc.ir.dims import Dim, dim
 from flowc.ir.rewrite import Rewriter
 from flowc.ir.types import Type
@@ -88,14 +88,6 @@ def tensors(element: Value) -> dict[Value, None]:
             todo += [u for u in v.op.uses if u.type.below is None or u.op is not None]
         todo += [r for region in v.op.regions for r in region.results]
     return dict(reversed(found.items()))
-
-
-def scalars(results: tuple[Value, ...]) -> list[Value]:
-    """What the results are computed from, in order, down to reads and indices."""
-    known: dict[Value, bool] = {t: False for r in results for t in tensors(r)}
-    for value in needed(results, known):
-        known[value] = True
-    return [v for v, scalar in known.items() if scalar]
 
 
 class _Fresh(Rewriter):

@@ -480,9 +480,5 @@ def shift_left(x: Value, y: Value) -> Value:
     return ShiftLeft(x, y).result
 
 
-def shift_right(x: Value, y: Value) -> Value:
-    return ShiftRight(x, y).result
-
-
 def shift_right_logical(x: Value, y: Value) -> Value:
     return ShiftRightLogical(x, y).result

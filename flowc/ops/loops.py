@@ -7,7 +7,7 @@ from flowc.ir.dims import Dim
 from flowc.ir.types import Type
 
 
-class For(Op, name="for", pure=False):
+class For(Op, name="for"):
     """The region once for each index, of those below `limits` where given.
 
     parallel: in any order, shared by the tasks.  serial: in order.  vector: the
@@ -46,7 +46,7 @@ class Load(Op, name="load"):
         return (Type(self.buffer.type.dtype),)
 
 
-class Store(Op, name="store", pure=False):
+class Store(Op, name="store"):
     """Write one element of a buffer."""
 
     value: Value

@@ -44,21 +44,18 @@ class WeightData(Op, name="weight_data"):
         return (self.type,)
 
 
-class Launch(Op, name="launch", pure=False):
-    """Run a kernel over buffers, on a queue, after the events `waits`; `signals` are set when it is done."""
+class Launch(Op, name="launch"):
+    """Run a kernel over buffers."""
 
     buffers: tuple[Value, ...]
     kernel: Symbol
-    queue: str = ""
-    waits: tuple[int, ...] = ()
-    signals: tuple[int, ...] = ()
     level = "plan"
 
     def infer(self) -> tuple[Type, ...]:
         return ()
 
 
-class CheckRange(Op, name="check_range", pure=False):
+class CheckRange(Op, name="check_range"):
     """End the run unless `low <= value <= high`, of three dims, or `low <= value`, of two."""
 
     dims: tuple[Dim, ...]
@@ -70,7 +67,7 @@ class CheckRange(Op, name="check_range", pure=False):
         return ()
 
 
-class CheckTrue(Op, name="check_true", pure=False):
+class CheckTrue(Op, name="check_true"):
     """End the run unless the bool in the buffer holds."""
 
     buffer: Value
@@ -82,7 +79,7 @@ class CheckTrue(Op, name="check_true", pure=False):
         return ()
 
 
-class SizeOf(Op, name="size_of", pure=False):
+class SizeOf(Op, name="size_of"):
     """The i64 in the buffer as a size, which the kernel that wrote it keeps below `bound`."""
 
     buffer: Value
@@ -93,7 +90,7 @@ class SizeOf(Op, name="size_of", pure=False):
         return (below(self.bound[0]),)
 
 
-class StoreSize(Op, name="store_size", pure=False):
+class StoreSize(Op, name="store_size"):
     """Tells the caller, in the i64 `buffer`, the size of `axis` of the result in `of`."""
 
     size: tuple[Dim, ...]
@@ -106,7 +103,7 @@ class StoreSize(Op, name="store_size", pure=False):
         return ()
 
 
-class While(Op, name="while", pure=False):
+class While(Op, name="while"):
     """`body` again while `condition` yields a true buffer, at most `limit` times.
 
     Both take the carried buffers; `body` gives the next ones.
@@ -124,7 +121,7 @@ class While(Op, name="while", pure=False):
         return tuple(v.type for v in self.carried)
 
 
-class If(Op, name="if", pure=False):
+class If(Op, name="if"):
     """One of two blocks, by a bool buffer."""
 
     which: Value
@@ -136,7 +133,7 @@ class If(Op, name="if", pure=False):
         return ()
 
 
-class Commit(Op, name="commit", pure=False):
+class Commit(Op, name="commit"):
     """From here on nothing can fail: what follows stores to state."""
 
     level = "plan"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from flowc.errors import CompileError, Diagnostic, OpError
@@ -58,7 +58,7 @@ class _Checker:
             block, visible, at, owner = stack.pop()
             if at == 0:
                 for p in block.params:
-                    self.visible(_dims(p.type), visible, owner)
+                    self.visible(p.type.dims, visible, owner)
                     visible.add(p)
             if at < len(block.ops):
                 op = block.ops[at]
@@ -91,7 +91,7 @@ class _Checker:
             if not (isinstance(op, Read) and _empty(visible)):  # where an axis has no index, nothing is read
                 self.wrong(problem, op)
 
-    def visible(self, dims: list[Dim], known: set[Value], op: Op | None) -> None:
+    def visible(self, dims: Iterable[Dim], known: set[Value], op: Op | None) -> None:
         for v in indices(dims):
             if v not in known:
                 self.wrong(f"the index {v} is not defined here", op)
@@ -116,10 +116,6 @@ class _Checker:
     def wrong(self, message: str, op: Op | None = None) -> None:
         place = op.location if op is not None else None
         self.found.append(Diagnostic(message, place if place is not None else self.fn.location if self.fn else None))
-
-
-def _dims(type: Type) -> list[Dim]:
-    return list(type.shape if type.below is None else (type.below,))
 
 
 def _empty(visible: set[Value]) -> bool:
