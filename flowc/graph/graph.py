@@ -11,7 +11,7 @@ from html import escape
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from flowc.errors import CompileError, Diagnostic, Note, OpError, did_you_mean
+from flowc.errors import CompileError, Diagnostic, Note, OpError, counted, did_you_mean
 from flowc.graph.arguments import converted, keyword_arguments, positional_arguments
 from flowc.graph.indexing import subscripted
 from flowc.graph.places import Target, argument_span, assignment, assignment_within
@@ -123,7 +123,7 @@ class Graph:
             raise self.wrong(f'"{name}" names no tensor', help=f'a tensor is an operation and one of its results: "{name}:0"')
         found = self.get_operation_by_name(operation)
         if int(index) >= len(found.outputs):
-            raise self.wrong(f"{operation} has {len(found.outputs)} results, none is number {index}")
+            raise self.wrong(f"{operation} has {counted(len(found.outputs), 'result')}, none is number {index}")
         return found.outputs[int(index)]
 
     def finalize(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from flowc.errors import OpError
+from flowc.errors import OpError, counted
 from flowc.ir.core import Value
 from flowc.ir.data import Scalar
 from flowc.ir.dims import Polynomial, lower, show, upper
@@ -118,7 +118,9 @@ def _extents(items: Any) -> tuple[int, ...]:
 
 
 def _counted(row: tuple[int, ...]) -> str:
-    return " by ".join(map(str, row)) + " elements" if row else "no list"
+    if not row:
+        return "no list"
+    return counted(row[0], "element") if len(row) == 1 else f"{' by '.join(map(str, row))} elements"
 
 
 def _leaves(items: Any) -> Iterator[Value | Weak]:

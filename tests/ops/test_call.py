@@ -148,7 +148,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Any, str]] = [
     ("reshape", (X, [I]), {}, "shape of reshape is a list of sizes, and its item 0 is i32[N]", 1, ""),
     ("pad", (X, [[1, 1], 3]), {}, "pads of pad is a list of pairs of sizes, and its item 1 is the number 3", 1, ""),
     ("transpose", (X, [S, 0]), {}, "perm of transpose is a list of integers, and its item 0 is i64", 1, UNKNOWN),
-    ("add", ([[1, 2], [3]], X), {}, "+ of f32[N, 4]: rows of a list differ: row 0 has 2 elements, row 1 has 1 elements", 0, ""),
+    ("add", ([[1, 2], [3]], X), {}, "+ of f32[N, 4]: rows of a list differ: row 0 has 2 elements, row 1 has 1 element", 0, ""),
 ]
 
 
