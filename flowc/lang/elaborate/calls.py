@@ -35,6 +35,9 @@ from flowc.source import Span
 
 MAX_NOTES = 8  # of one mistake
 LATER = ("grad", "vjp", "jvp", "check_grad")
+# What NumPy and PyTorch call functions of the language.
+ELSEWHERE = {"bmm": "matmul", "cat": "concat", "mm": "matmul", "rand": "uniform", "randn": "normal", "view": "reshape"}
+CONVERSIONS = {**lookup.SPELLINGS, "astype": "f32", "to": "f32", "type": "f32"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,14 @@ def _no_function(frame: Frame, name: str, span: Span) -> Mistake:
     if name in NAMED:
         return missing(name, span)
     known = [*frame.unit.functions, *built_ins(), *sizes.FUNCTIONS, "at", "size", "rank"]
-    return Mistake(f"there is no function {name}", span, help=did_you_mean(name, known))
+    if name in CONVERSIONS:
+        return Mistake(f"there is no function {name}", span, help=_conversion(name))
+    help = f'did you mean "{ELSEWHERE[name]}"?' if name in ELSEWHERE else did_you_mean(name, known)
+    return Mistake(f"there is no function {name}", span, help=help)
+
+
+def _conversion(name: str) -> str:
+    return f"`as` converts: `x as {CONVERSIONS[name]}`"
 
 
 def _member(frame: Frame, node: ast.Call) -> Denotation:
@@ -101,9 +111,19 @@ def _member(frame: Frame, node: ast.Call) -> Denotation:
         )
     if head.text in frame.unit.values and head.text not in frame.unit.imports and isinstance(frame.unit.values[head.text], ast.Import):
         return WRONG
-    name = parts[-1]
-    help = f"functions stand before their arguments: `{name}({'.'.join([head.text, *parts[:-1]])})`" if name in built_ins() else ""
-    raise Mistake("only functions are called, by their name", node.function.span, help=help)
+    raise Mistake("only functions are called, by their name", node.function.span, help=_by_name(frame, head, parts, node))
+
+
+def _by_name(frame: Frame, head: ast.Name, parts: Sequence[str], node: ast.Call) -> str:
+    """How `x.relu()` and `torch.relu(x)` are written."""
+    if parts[-1] in CONVERSIONS:
+        return _conversion(parts[-1])
+    name = ELSEWHERE.get(parts[-1], parts[-1])
+    if name not in built_ins():
+        return ""
+    if frame.names.get(head.text) is None and head.text not in frame.unit.values:
+        return f"functions stand alone: `{name}({', '.join(types.source_text(a.value) for a in node.arguments)})`"
+    return f"functions stand before their arguments: `{name}({'.'.join([head.text, *parts[:-1]])})`"
 
 
 def evaluated(frame: Frame, node: ast.Call) -> Arguments:

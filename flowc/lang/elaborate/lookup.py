@@ -16,6 +16,7 @@ from flowc.lang.elaborate.context import Bound, Frame, Names
 from flowc.lang.elaborate.report import MAX_SIZE, Mistake
 from flowc.lang.elaborate.units import Arrays, Unit, place
 from flowc.lang.elaborate.values import WRONG, Denotation, Wrong
+from flowc.lang.expected import SPELLINGS as WORDS
 from flowc.lang.weights import WeightError
 from flowc.ops.control import StateRead
 from flowc.source import Span
@@ -24,6 +25,8 @@ CONSTANTS: dict[str, float] = {"inf": math.inf, "nan": math.nan, "pi": math.pi, 
 DTYPES = {d.value: d for d in DType if d not in (DType.index, DType.token, DType.error)}
 THERE = (DType.f32, DType.f64, DType.i32, DType.i64, DType.u8, DType.bool)
 LATER = ("i4", "u4", "f8e4m3", "f8e5m2", "c64", "c128")
+# What NumPy and PyTorch call the dtypes.
+SPELLINGS = {**{d.numpy.name: d.value for d in THERE if d is not DType.bool}, "float": "f32", "double": "f64", "int": "i32", "long": "i64"}
 
 
 def bound(frame: Frame, name: str, span: Span) -> Bound:
@@ -42,7 +45,8 @@ def bound(frame: Frame, name: str, span: Span) -> Bound:
     if name in frame.build.unknown:
         raise sizes.Unclear
     frame.build.unknown[name] = None
-    near = did_you_mean(name, dict.fromkeys([*frame.names, *frame.unit.values, *CONSTANTS, *DTYPES]))
+    known = dict.fromkeys([*frame.names, *frame.unit.values, *CONSTANTS, *DTYPES])
+    near = f'did you mean "{WORDS[name]}"?' if name in WORDS else did_you_mean(name, known)
     raise Mistake(f"there is no value {name}", span, help=near)
 
 
@@ -173,7 +177,8 @@ def dtype(name: str, span: Span) -> DType:
     if name in LATER or name in DTYPES and DTYPES[name] not in THERE:
         raise Mistake(f"{name} is not there yet", span, help=f"the dtypes are {', '.join(d.value for d in THERE)}")
     if name not in DTYPES:
-        raise Mistake(f"there is no dtype {name}", span, help=did_you_mean(name, DTYPES))
+        help = f'did you mean "{SPELLINGS[name]}"?' if name in SPELLINGS else did_you_mean(name, DTYPES)
+        raise Mistake(f"there is no dtype {name}", span, help=help)
     return DTYPES[name]
 
 
