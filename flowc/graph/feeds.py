@@ -59,7 +59,9 @@ def _named(d: Dim) -> Size | None:
 def _check_size(size: Size, first: tuple[int, Input, int], here: tuple[int, Input, int]) -> None:
     n, i, axis = here
     if n < size.low or (size.high is not None and n > size.high):
-        raise _unfit(i, f"its axis {axis} has {n}, and {size.name} is in {size.low}..{'' if size.high is None else size.high}")
+        help = f'declare it with fc.dim("{size.name}", 0), so that it may be empty' if n == 0 else ""
+        within = f"{size.low}..{'' if size.high is None else size.high}"
+        raise _unfit(i, f"its axis {axis} has {n}, and {size.name} is in {within}", help=help)
     if n != first[0]:
         other = first[1]
         raise _unfit(i, f"its axis {axis} has {n}, and {size.name} is {first[0]}: axis {first[2]} of {other.name}", (_note(other),))
@@ -75,9 +77,9 @@ def _check_shape(i: Input, array: Array, sizes: Mapping[Size, int]) -> None:
             raise _unfit(i, f"given {given_type(array)}: its axis {axis} has {n}, not {told}")
 
 
-def _unfit(i: Input, reason: str, notes: tuple[Note, ...] = ()) -> UsageError:
+def _unfit(i: Input, reason: str, notes: tuple[Note, ...] = (), help: str = "") -> UsageError:
     own = (_note(i),) if i.location is not None else ()
-    return UsageError((Diagnostic(f"{i.name} is {i.type}, {reason}", python_location(), (*own, *notes)),))
+    return UsageError((Diagnostic(f"{i.name} is {i.type}, {reason}", python_location(), (*own, *notes), help=help),))
 
 
 def _note(i: Input) -> Note:

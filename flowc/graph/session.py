@@ -139,7 +139,9 @@ class Session:
             names = " and ".join(v.state.name for v in missing)
             notes = tuple(Note(f"{v.state.name} is {v.state.type}", v.state.location) for v in missing)
             help = "run global_variables_initializer() in this session first"
-            raise CompileError((Diagnostic(f"{names} has no value yet", python_location(), notes, help=help),))
+            raise CompileError(
+                (Diagnostic(f"{names} {'has' if len(missing) == 1 else 'have'} no value yet", python_location(), notes, help=help),)
+            )
 
 
 def _reads(graph: Graph, module: Module) -> tuple[Variable, ...]:

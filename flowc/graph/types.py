@@ -39,7 +39,7 @@ class ElementType:
         return "bfloat16" if self.ir is DType.bf16 else self.ir.numpy.name
 
     def __getitem__(self, shape: Extent | EllipsisType | tuple[Extent | EllipsisType, ...]) -> TensorType:
-        return TensorType(self, shape if isinstance(shape, tuple) else (shape,))
+        return TensorType(self, tuple(d if d is ... else _extent(d) for d in (shape if isinstance(shape, tuple) else (shape,))))
 
     def __str__(self) -> str:
         return self.ir.value

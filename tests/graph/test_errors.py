@@ -131,6 +131,16 @@ CASES = {
         "    x = fc.placeholder(fc.f32, [fc.dim('N', 1, 4)])\n"
         "        ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~",
     ),
+    "an empty array where a size begins at 1": (
+        "x = fc.placeholder(fc.f32, ['N'])\nwith fc.Session() as s:\n    s.run(x, {x: np.ones(0, np.float32)})",
+        "model.py:5:5: error: x is f32[N], its axis 0 has 0, and N is in 1..\n"
+        "    s.run(x, {x: np.ones(0, np.float32)})\n"
+        "    ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~\n"
+        "model.py:3:5: note: x is declared f32[N]\n"
+        "    x = fc.placeholder(fc.f32, ['N'])\n"
+        "        ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~\n"
+        'help: declare it with fc.dim("N", 0), so that it may be empty',
+    ),
     "sizes found different during the run": (
         "x = fc.placeholder(fc.f32, [None])\n"
         "y = fc.placeholder(fc.f32, [None])\n"
@@ -174,6 +184,25 @@ CASES = {
         "    w = fc.Variable(np.ones(3, np.float32))\n"
         "        ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~\n"
         "help: run global_variables_initializer() in this session first",
+    ),
+    "two variables without a value": (
+        "v = fc.Variable(1)\nw = fc.Variable(2)\nwith fc.Session() as s:\n    s.run(v + w)",
+        "model.py:6:5: error: v and w have no value yet\n"
+        "    s.run(v + w)\n"
+        "    ^~~~~~~~~~~~\n"
+        "model.py:3:5: note: v is i32\n"
+        "    v = fc.Variable(1)\n"
+        "        ^~~~~~~~~~~~~~\n"
+        "model.py:4:5: note: w is i32\n"
+        "    w = fc.Variable(2)\n"
+        "        ^~~~~~~~~~~~~~\n"
+        "help: run global_variables_initializer() in this session first",
+    ),
+    "an annotation with a negative size": (
+        "@fc.function\ndef f(x: fc.f32[-1, 4]):\n    return x",
+        "model.py:4:10: error: a size is a number from 0, a name, or None, not -1\n"
+        "    def f(x: fc.f32[-1, 4]):\n"
+        "             ^~~~~~~~~~~~~",
     ),
     "an assignment of another type": (
         "w = fc.Variable(np.ones(3, np.float32))\nw.assign(np.ones(3))",
