@@ -29,7 +29,7 @@ def ops_command(name: str | None, as_json: bool) -> None:
     known = built_ins()
     if name is not None and name not in known:
         raise click.UsageError(f"There is no function {name}: {did_you_mean(name, known) or 'flowc ops lists them'}")
-    chosen = [known[name]] if name is not None else list(dict.fromkeys(known.values()))
+    chosen = [known[name]] if name is not None else sorted(dict.fromkeys(known.values()), key=lambda cls: cls.name)
     if as_json:
         listed = [_described(cls) for cls in chosen]
         say(json.dumps(listed[0] if name is not None else listed, indent=2, ensure_ascii=False))

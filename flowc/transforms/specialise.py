@@ -18,7 +18,9 @@ def specialise(module: Module, dims: Mapping[str, int]) -> Module:
     known = {s.name: s for f in module.funcs for s in sizes(f)}
     for name, value in dims.items():
         if name not in known:
-            raise OpError(f"there is no size {name} to fix", help=did_you_mean(name, known) or f"the sizes are {', '.join(known)}")
+            raise OpError(
+                f"there is no size {name} to fix", help=did_you_mean(name, known) or f"the sizes are {', '.join(known) or '(none)'}"
+            )
         size = known[name]
         if value < size.low or size.high is not None and value > size.high:
             raise OpError(f"{name}={value} is not in {size.low}..{'' if size.high is None else size.high}")

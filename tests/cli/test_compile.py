@@ -163,6 +163,11 @@ def test_wrong_usage_of_compile_is_told(flowc: Flowc, arguments: str, message: s
     assert said.stderr == f"Usage: flowc compile [OPTIONS] MODEL\nTry 'flowc compile --help' for help.\n\nError: {message}\n"
 
 
+def test_program_without_sizes_has_none_to_fix(flowc: Flowc) -> None:
+    Path("fixed.flow").write_text("graph f(x: f32[3]) -> f32[3] {\n  return x\n}\n")
+    assert flowc("compile", "fixed.flow", "--dim", "M=3").stderr.endswith("\nError: there is no size M to fix: the sizes are (none)\n")
+
+
 def test_targets_are_listed(flowc: Flowc) -> None:
     said = flowc("compile", "--target", "help")
     assert (said.exit_code, said.stderr) == (0, "")

@@ -16,9 +16,9 @@ from flowc_runtime import available_threads
 from .conftest import Flowc
 
 
-def test_every_function_is_listed_with_its_signature(flowc: Flowc) -> None:
+def test_every_function_is_listed_with_its_signature_in_order_of_name(flowc: Flowc) -> None:
     lines = flowc("ops").stdout.splitlines()
-    classes = list(dict.fromkeys(built_ins().values()))
+    classes = sorted(dict.fromkeys(built_ins().values()), key=lambda cls: cls.name)
     assert [line.partition(")  ")[0] for line in lines] == [signature_text(cls)[:-1] for cls in classes]
 
 
