@@ -175,8 +175,6 @@ def fresh(frame: Frame, name: ast.Name) -> None:
     if known is not None and known.kind not in ("result",):
         notes = (Note(f"{name.text} is bound here first", known.span),) if known.span is not None else ()
         raise Mistake(f"{name.text} is bound twice: a name stands for one value", name.span, notes)
-    if name.text in lookup.CONSTANTS:
-        raise Mistake(f"{name.text} is a constant of the language", name.span)
     if name.text in frame.unit.values:
         item = frame.unit.values[name.text]
         help = f"write `{name.text} := ...` to change it" if isinstance(item, ast.Param | ast.State) else "give it another name"
@@ -297,7 +295,7 @@ def _sides(frame: Frame, statement: ast.Assert) -> tuple[Value, Value, Value] | 
             help=f"convert one side: `... as {a.type.dtype.value}`",
         )
     if t.type != a.type.element:
-        raise Mistake(f"within takes a {a.type.dtype.value} scalar, not {describe(t)}", statement.within.span)
+        raise Mistake(f"within takes a scalar of {a.type.dtype.value}, not {describe(t)}", statement.within.span)
     return a, b, t
 
 
