@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from flowc.codegen.interface import Interface
 
 Observer = Callable[[str, Module | str], None]
+NESTED = 100  # regions within regions: transforms follow them by recursion
 INSIDE = 64 << 20  # bytes of weights that code in this process carries itself; more stay where they are
 
 
@@ -97,6 +98,7 @@ def compiled(module: Module, options: Options | None = None, observe: Observer |
             module = specialise(module, options.dims)
         except OpError as error:
             raise UsageError(str(error) + (f": {error.help}" if error.help else "")) from None
+        check_nesting(module)
         for stage in STAGES:
             begin = time.perf_counter()
             with op_errors_placed():
@@ -131,6 +133,17 @@ def emitted(planned: Compiled, observe: Observer | None = None) -> Compiled:
         code = filled(code, found.weights)
     seconds = planned.seconds | {"emit": time.perf_counter() - begin}
     return replace(planned, text=text, code=code, interface=found, seconds=seconds)
+
+
+def check_nesting(module: Module) -> None:
+    """Raises `CompileError` for a function with an op in more than `NESTED` regions."""
+    for fn in module.funcs:
+        ops = fn.body.ops
+        for _ in range(NESTED + 1):
+            ops = tuple(inner for op in ops for region in op.regions for inner in region.ops)
+        if ops:
+            message = f"branches and loops are nested more than {NESTED} deep"
+            raise CompileError((Diagnostic(message, ops[0].location, help="a function called within a branch counts with its own"),))
 
 
 def check_memory(module: Module, limit: int | None) -> None:
