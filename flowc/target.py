@@ -76,8 +76,14 @@ def _shape(triple: str, features: set[str]) -> Target:
             return Target(triple, vector=16, rows=4, columns=8, fma=False)
 
 
-AVX2_CPUS = ("x86-64-v3", "haswell", "broadwell", "skylake", "alderlake", "znver1", "znver2", "znver3")
-AVX512_CPUS = ("x86-64-v4", "skylake-avx512", "cascadelake", "icelake-server", "sapphirerapids", "graniterapids", "znver4", "znver5")
+AVX2_CPUS = (
+    "x86-64-v3", "haswell", "broadwell", "skylake", "alderlake", "raptorlake", "meteorlake", "arrowlake", "lunarlake", "znver1", "znver2",
+    "znver3",
+)  # fmt: skip
+AVX512_CPUS = (
+    "x86-64-v4", "skylake-avx512", "cascadelake", "cooperlake", "icelake-client", "icelake-server", "tigerlake", "rocketlake",
+    "sapphirerapids", "emeraldrapids", "graniterapids", "znver4", "znver5",
+)  # fmt: skip
 
 
 def _of_cpu(cpu: str) -> set[str]:
