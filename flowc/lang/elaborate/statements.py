@@ -8,6 +8,7 @@ from typing import Any
 
 from flowc.errors import Note, did_you_mean
 from flowc.ir.core import Namer, Value, scope
+from flowc.ir.dims import Polynomial
 from flowc.ir.types import DType, Type
 from flowc.lang import ast
 from flowc.lang.elaborate import definitions, lookup, types
@@ -18,6 +19,7 @@ from flowc.lang.elaborate.units import place
 from flowc.lang.elaborate.values import WRONG, Affine, Denotation, Element, Listed, Several, Wrong, describe, is_weak
 from flowc.ops.call import built_ins, call, infix
 from flowc.ops.control import Assert
+from flowc.ops.literal import weak_dtype
 from flowc.ops.tensor import Tensor
 
 LATER = ("remat", "pipeline", "replicate")
@@ -334,9 +336,9 @@ def _compare(frame: Frame, statement: ast.Assert, message: str) -> None:
         x, y = frame.value(condition.left), frame.value(condition.right)
         if isinstance(x, Wrong) or isinstance(y, Wrong):
             return
-        dtype = next((v.type.dtype for v in (x, y) if isinstance(v, Value)), None)
-        weak = is_weak(x) and is_weak(y)
-        a, b = (types.tensor(frame, v if weak else types.strong(frame, v, condition.span, dtype), condition.span) for v in (x, y))
+        numbers = [v for v in (x, y) if isinstance(v, bool | int | float | Polynomial)]
+        dtype = weak_dtype(numbers) if len(numbers) == 2 else next((v.type.dtype for v in (x, y) if isinstance(v, Value)), None)
+        a, b = (types.tensor(frame, types.strong(frame, v, condition.span, dtype), condition.span) for v in (x, y))
         frame.make(condition.span, lambda: _operator(condition.operator, a, b))
         frame.build.tests.append(TestCheck(len(compared), len(compared) + 1, condition.operator, None, message, span))
         compared.extend((a, b))
