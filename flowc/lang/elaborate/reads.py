@@ -71,10 +71,15 @@ def _ats(
     frame: Frame, x: Value, nodes: Sequence[ast.Expression], subscripts: Sequence[Denotation], base: ast.Expression, span: Span
 ) -> list[At]:
     if len(nodes) != x.type.rank:
-        text = types.source_text(base)
-        axes = counted(x.type.rank, "axis")
-        raise Mistake(f"an element of {text} has an index for each of its {axes}, not {len(nodes)}: {text} is {describe(x)}", span)
+        raise wrong_count(x, len(nodes), base, span)
     return [_at(frame, s, n) for s, n in zip(subscripts, nodes, strict=True)]
+
+
+def wrong_count(x: Value, given: int, base: ast.Expression, span: Span) -> Mistake:
+    """The mistake of a read with another number of subscripts than the tensor has axes."""
+    text = types.source_text(base)
+    axes = "its one axis" if x.type.rank == 1 else f"each of its {counted(x.type.rank, 'axis')}"
+    return Mistake(f"an element of {text} has an index for {axes}, not {given}: {text} is {describe(x)}", span)
 
 
 def _at(frame: Frame, x: Denotation, node: ast.Expression) -> At:

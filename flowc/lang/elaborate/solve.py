@@ -9,7 +9,7 @@ from typing import Any
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim, at_least, dim
 from flowc.lang import ast
-from flowc.lang.elaborate import lookup, sizes, types
+from flowc.lang.elaborate import lookup, reads, sizes, types
 from flowc.lang.elaborate.context import Bound, Frame, Names
 from flowc.lang.elaborate.ranges import Access, IndexName, RangeError, open_index, ranges
 from flowc.lang.elaborate.report import Mistake
@@ -31,12 +31,16 @@ class Solved:
 
 @dataclass
 class _Look:
-    """What is found on the way: index names in order with the reduce they belong to, reads, tensors read."""
+    """What is found on the way: index names in order with the reduce they belong to, reads, tensors read.
+
+    miscounted: the first read by index names with another number of subscripts than the tensor has axes, which says nothing of ranges.
+    """
 
     frame: Frame
     names: list[tuple[int | None, IndexName]] = field(default_factory=list[tuple[int | None, IndexName]])
     accesses: list[Access] = field(default_factory=list[Access])
     bases: dict[int, Denotation] = field(default_factory=dict[int, Denotation])
+    miscounted: Mistake | None = None
 
     def named(self, owner: int | None, indices: Sequence[ast.IndexName], scope: Scope) -> Scope:
         """The scope with the index names, whose stated bounds may speak of names before."""
@@ -63,9 +67,9 @@ class _Look:
     def expression(self, node: Any, scope: Scope) -> None:
         match node:
             case ast.Subscript():
-                self.read(node.value, node.subscripts, scope, bounds=True)
+                self.read(node, node.value, node.subscripts, scope, bounds=True)
             case ast.Call(ast.Name("at"), arguments) if arguments:
-                self.read(arguments[0].value, [a.value for a in arguments[1:] if a.name is None], scope, bounds=False)
+                self.read(node, arguments[0].value, [a.value for a in arguments[1:] if a.name is None], scope, bounds=False)
                 for argument in arguments:
                     if argument.name is not None:
                         self.expression(argument.value, scope)
@@ -86,19 +90,21 @@ class _Look:
             case _:
                 pass
 
-    def read(self, base: ast.Expression, subscripts: Sequence[Any], scope: Scope, bounds: bool) -> None:
+    def read(self, node: ast.Expression, base: ast.Expression, subscripts: Sequence[Any], scope: Scope, bounds: bool) -> None:
         """Notes what the subscripts of a read say of the index names."""
         x = self.base(base, scope)
         if isinstance(x, Value) and x.type.rank == len(subscripts):
-            for axis, (node, size) in enumerate(zip(subscripts, x.type.shape, strict=True)):
-                at = affine(self.frame, node, scope)
+            for axis, (place, size) in enumerate(zip(subscripts, x.type.shape, strict=True)):
+                at = affine(self.frame, place, scope)
                 if at is not None:
                     text = f"{types.source_text(base)}[{', '.join(types.source_text(s) for s in subscripts)}]"
-                    self.accesses.append(Access(at, size, text, axis, node.span, bounds))
+                    self.accesses.append(Access(at, size, text, axis, place.span, bounds))
         elif x is None:
             self.expression(base, scope)
-        for node in subscripts:
-            self.expression(node, scope)
+        elif isinstance(x, Value) and self.miscounted is None and any(n.text in scope for s in subscripts for n in types.names_in(s)):
+            self.miscounted = reads.wrong_count(x, len(subscripts), base, node.span)
+        for place in subscripts:
+            self.expression(place, scope)
 
     def base(self, node: ast.Expression, scope: Scope) -> Denotation | None:
         """The tensor that is read, evaluated once; None where it depends on index names or on names bound inside."""
@@ -156,6 +162,8 @@ def solve(frame: Frame, indices: Sequence[ast.IndexName], body: ast.Expression) 
     try:
         found = ranges([*own, *inner], look.accesses)
     except RangeError as error:
+        if look.miscounted is not None:
+            raise look.miscounted from None
         diagnostic = error.diagnostic
         raise Mistake(diagnostic.message, diagnostic.span, diagnostic.notes, diagnostic.help) from None
     for a, b, span in found.assumed:
