@@ -161,6 +161,7 @@ def test_closed_pipe_is_quiet(flowc: Flowc) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to one process")
 def test_interrupt_is_quiet() -> None:
     program = "from flowc.cli import cli\nprint('ready', flush=True)\ncli.main(['fmt', '-'])"
+    program = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n" + program  # a job in the background ignores it
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, stderr=pipe) as process:
         assert process.stdout is not None and process.stderr is not None

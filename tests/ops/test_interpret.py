@@ -37,7 +37,7 @@ def test_sizes_are_read_off_the_arrays_whatever_their_order() -> None:
     [
         (([3], [4]), "error: axis 0 of y is N, which is 3, not 4"),
         (([9], [9]), "error: N is in 1..8, not 9"),
-        (([3, 1], [3]), "error: x is f32[N], and has 1 axes, not 2"),
+        (([3, 1], [3]), "error: x is f32[N], and has 1 axis, not 2"),
     ],
 )
 def test_arrays_that_disagree_on_a_size_are_told(arrays: tuple[list[int], list[int]], message: str) -> None:
