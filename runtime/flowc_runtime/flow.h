@@ -11,6 +11,16 @@ typedef struct flow_pool {
     void (*run)(void *context, void (*task)(void *argument, int64_t i), void *argument, int64_t tasks);
 } flow_pool;
 
+/* A pool that shared libraries bring along and objects do not. Its threads start when they are first needed. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+flow_pool *flow_pool_create(int threads); /* 0: as many as there are processors; NULL without memory */
+void flow_pool_destroy(flow_pool *pool);  /* while no run uses it */
+#ifdef __cplusplus
+}
+#endif
+
 /* Why a run failed: the place in the source, and the index and the bound it broke. */
 typedef struct flow_error {
     int32_t code, site;

@@ -156,7 +156,7 @@ def test_header_stands_alone_in_c_and_in_cpp(folder: Path) -> None:
 
 def test_header_declares_the_interface(folder: Path) -> None:
     text = compiled(module(folder, "counter"), host()).header
-    own = text[text.index('extern "C" {\n#endif\n') :].partition("#endif\n\n")[2]
+    own = text[text.rindex('extern "C" {\n#endif\n') :].partition("#endif\n\n")[2]
     assert own == (
         "/* step: x: f32[4], ok: bool -> y: f32[4], count_now: i64 */\n"
         "size_t counter_step_workspace(int threads);\n"
@@ -256,3 +256,31 @@ def test_shared_library_runs_without_the_compiler(folder: Path) -> None:
     y, best = loaded.layer(x)
     np.testing.assert_array_equal(y, x @ weights())
     np.testing.assert_array_equal(best, (x @ weights()).argmax(axis=1))
+
+
+POOL = r"""
+#include "dense.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(void) {
+    flow_pool *pool = flow_pool_create(2);
+    flow_context context = {sizeof context, pool, NULL, NULL, NULL, NULL};
+    int64_t ids[2] = {3, 63};
+    static float rows[2 * 64];
+    void *workspace = aligned_alloc(64, (dense_take_workspace(2, 2) + 127) / 64 * 64);
+    int code = dense_take(2, ids, 1.0f, rows, workspace, &context);
+    printf("%d threads, %s, %.9g %.9g\n", pool->threads, flow_message(code), rows[0], rows[64]);
+    free(workspace);
+    flow_pool_destroy(pool);
+    return 0;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_shared_library_gives_c_a_pool(folder: Path) -> None:
+    write(module(folder, "dense"), folder / "dense.so", host())
+    (folder / "pool.c").write_text(POOL)
+    built(folder, "gcc", "-std=c11", *STRICT, "pool.c", "dense.so", f"-Wl,-rpath,{folder}", "-o", "pool")
+    assert built(folder, "./pool") == f"2 threads, done, {float(weights()[3, 0]):.9g} {float(weights()[63, 0]):.9g}\n"
