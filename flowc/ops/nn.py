@@ -6,7 +6,7 @@ import numpy as np
 
 from flowc.errors import OpError
 from flowc.ir.core import Value
-from flowc.ir.dims import Dim
+from flowc.ir.dims import Dim, show
 from flowc.ir.types import Type
 from flowc.ops.arguments import Axis, Number, fixed
 from flowc.ops.elementwise import add, div, mul, neg, sqrt, sub
@@ -75,6 +75,16 @@ def log_softmax(x: Array, axis: int) -> Array:
         return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
+def _of_axes(what: str, given: Value, op: LayerNorm | RmsNorm) -> Value:
+    """A scale or shift, refused where one of its axes is 1 and repeats: a shape of the axes, as PyTorch takes, is no scale."""
+    sizes = [op.x.type.shape[a] for a in op.axes]
+    short = [d == 1 and n != 1 for d, n in zip(given.type.shape[::-1], sizes[::-1], strict=False)]
+    if any(short):
+        message = f"{what} of {op.name} is {given.type}, and it is for axes of the sizes {', '.join(show(n) for n in sizes)}"
+        raise OpError(message, help="axis= says where the axes begin; a scalar is the same for all")
+    return given
+
+
 class LayerNorm(Tensor, name="layer_norm"):
     """(x - mean) / sqrt(var + epsilon) over `axis` and all after it, then times `scale` plus `shift`; both sums in the order of `sum`."""
 
@@ -84,9 +94,9 @@ class LayerNorm(Tensor, name="layer_norm"):
 
     @classmethod
     def make(cls, x: Value, scale: Value | None = None, shift: Value | None = None, axis: Axis = -1, epsilon: Number = 1e-5) -> Value:
-        y = cls(x, axis_of(axis, x.type), fixed(epsilon, cls.name)).result
-        y = y if scale is None else mul(y, scale)
-        return y if shift is None else add(y, shift)
+        op = cls(x, axis_of(axis, x.type), fixed(epsilon, cls.name))
+        y = op.result if scale is None else mul(op.result, _of_axes("scale", scale, op))
+        return y if shift is None else add(y, _of_axes("shift", shift, op))
 
     def infer(self) -> tuple[Type, ...]:
         floats(self.name, self.x)
@@ -119,8 +129,8 @@ class RmsNorm(Tensor, name="rms_norm"):
 
     @classmethod
     def make(cls, x: Value, scale: Value | None = None, axis: Axis = -1, epsilon: Number = 1e-6) -> Value:
-        y = cls(x, axis_of(axis, x.type), fixed(epsilon, cls.name)).result
-        return y if scale is None else mul(y, scale)
+        op = cls(x, axis_of(axis, x.type), fixed(epsilon, cls.name))
+        return op.result if scale is None else mul(op.result, _of_axes("scale", scale, op))
 
     def infer(self) -> tuple[Type, ...]:
         floats(self.name, self.x)
