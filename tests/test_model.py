@@ -70,3 +70,9 @@ def test_a_graph_that_is_not_there_is_told_when_it_is_asked_for() -> None:
         fc.compile(text, options=options)
     with pytest.raises(fc.UsageError, match=r'^error: the program has no graph secnd, did you mean "second"\?$'):
         fc.compile(text, "secnd", options)
+
+
+def test_params_and_states_show_their_types() -> None:
+    text = "param w: f32[2, 3] = zeros()\nstate n: i64 = 0\ngraph g() -> f32[2, 3] { return w }"
+    model = fc.loads(text, options=fc.Options(cache=False))
+    assert (repr(model.params), repr(model.state)) == ("{w: f32[2, 3]}", "{n: i64}")

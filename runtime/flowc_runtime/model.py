@@ -123,6 +123,9 @@ class Kept(MutableMapping[str, Array]):
     def __delitem__(self, name: str) -> None:
         raise TypeError(f"{name} belongs to the model and cannot be deleted")
 
+    def __repr__(self) -> str:
+        return "{" + ", ".join(map(str_of, (kept.port for kept in self._ports.values()))) + "}"
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
 
