@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from flowc.errors import OpError
+from flowc.errors import OpError, counted
 from flowc.ir.core import Block, Op, Value, close
 from flowc.ir.data import Number
 from flowc.ir.dims import Dim, dim, floor, most
@@ -58,8 +58,10 @@ class Reduce(Op, name="reduce"):
     level = "kernel"
 
     def infer(self) -> tuple[Type, ...]:
-        if self.fold not in FOLDS or len(self.body.results) != 1 + (self.fold in PAIRS):
-            raise OpError(f"reduce has no fold {self.fold} of {len(self.body.results)}")
+        if self.fold not in FOLDS:
+            raise OpError(f"reduce has no fold {self.fold}: its folds are {', '.join(FOLDS)}")
+        if len(self.body.results) != (terms := 1 + (self.fold in PAIRS)):
+            raise OpError(f"fold {self.fold} takes {counted(terms, 'result')} of its region, not {len(self.body.results)}")
         if self.fold != "dot" and len(self.body.params) != 1:
             raise OpError(f"fold {self.fold} has one index, not {len(self.body.params)}")
         return (Type(DType.i64 if self.fold.startswith("arg") else self.body.results[0].type.dtype),)

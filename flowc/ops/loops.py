@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from flowc.errors import OpError
 from flowc.ir.core import Block, Op, Value
 from flowc.ir.dims import Dim
 from flowc.ir.types import Type
+
+LOOPS = ("parallel", "serial", "vector", "tile")
 
 
 class For(Op, name="for"):
@@ -21,6 +24,8 @@ class For(Op, name="for"):
     level = "loops"
 
     def infer(self) -> tuple[Type, ...]:
+        if self.kind not in LOOPS:
+            raise OpError(f"there are no loops of kind {self.kind}: the kinds are {', '.join(LOOPS)}")
         return ()
 
 

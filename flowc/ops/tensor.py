@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from flowc.errors import OpError
+from flowc.errors import OpError, counted
 from flowc.ir.core import Op, Symbol, Value
 from flowc.ir.data import Blob, Number, Scalar
 from flowc.ir.dims import Dim, at_least, show
@@ -116,7 +116,7 @@ class Read(Op, name="read"):
 
     def infer(self) -> tuple[Type, ...]:
         if len(self.at) != len(self.tensor.type.shape):
-            raise OpError(f"{len(self.at)} indices into {self.tensor.type}")
+            raise OpError(f"{self.tensor.type} has {counted(self.tensor.type.rank, 'axis')}, and is read at {len(self.at)}")
         return (self.tensor.type.element,)
 
 

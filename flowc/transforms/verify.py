@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from flowc.errors import CompileError, Diagnostic, OpError
+from flowc.errors import CompileError, Diagnostic, OpError, counted
 from flowc.ir.core import Block, Func, Module, Op, Value, indices, walk
 from flowc.ir.dims import Dim, at_least, show
 from flowc.ir.types import Type
@@ -129,18 +129,15 @@ def _problems(op: Op) -> Iterator[str]:
             yield from _outside(tensor.type, at)
         case Load(buffer, at, inside) if not inside:
             if len(at) != buffer.type.rank:
-                yield f"{len(at)} indices into {buffer.type}"
+                yield f"{buffer.type} has {counted(buffer.type.rank, 'axis')}, and is read at {len(at)}"
         case Store(value, buffer, at):
             if len(at) != buffer.type.rank:
-                yield f"{len(at)} indices into {buffer.type}"
+                yield f"{buffer.type} has {counted(buffer.type.rank, 'axis')}, and is written at {len(at)}"
             if value.type.dtype is not buffer.type.dtype:
                 yield f"{value.type} stored into {buffer.type}"
-        case Build(body) | Kernel(body):
-            if any(p.type.below is None for p in body.params):
-                yield f"{op.name} runs over indices"
-        case Reduce(_, body):
-            if any(p.type.below is None for p in body.params):
-                yield "reduce runs over indices"
+        case Build(body) | Kernel(body) | Reduce(_, body):
+            if other := next((p for p in body.params if p.type.below is None), None):
+                yield f"{op.name} runs over indices, and {other} is {other.type}"
         case Checked(value):
             if not value.type.dtype.is_integer or value.type.rank:
                 yield f"an index is an integer scalar, not {value.type}"
@@ -153,5 +150,7 @@ def _outside(type: Type, at: tuple[Dim, ...]) -> Iterator[str]:
     if any(at_least(-n, 0) for n in type.shape):
         return  # where nothing can be read, an axis around is empty too
     for n, d in zip(type.shape, at, strict=True):
-        if at_least(d - n, 0) or at_least(-d, 1):
+        if at_least(d - n, 0):
             yield f"the index {show(d, False, str)} is never below {show(n)}"
+        elif at_least(-d, 1):
+            yield f"the index {show(d, False, str)} is always below 0"
