@@ -149,7 +149,9 @@ class Linspace(Function, name="linspace"):
     @classmethod
     def make(cls, a: Number, b: Number, n: Size, dtype: DType = DType.f32) -> Value:
         if isinstance(a, Polynomial) or isinstance(b, Polynomial) or not isinstance(n, int):
-            raise OpError("linspace takes numbers that are known when the program is compiled")
+            given: dict[str, Number] = {"a": a, "b": b, "n": n}
+            name, size = next((name, show(x)) for name, x in given.items() if isinstance(x, Polynomial))  # type: ignore[arg-type]
+            raise OpError(f"{name} of linspace is a number known when the program is compiled, not the size {size}")
         step = (b - a) / (n - 1) if n > 1 else 0.0
         return add(literal(float(a), dtype), mul(iota((n,), 0, dtype), literal(step, dtype)))
 
