@@ -11,7 +11,7 @@ from flowc.source import Span
 MAX_OPS = 300_000  # ops that a program may expand to
 MAX_CALLS = 64  # calls within calls
 MAX_DEPTH = 2_000  # expressions within expressions, those of called functions included
-MAX_ELEMENTS = 1_000_000  # numbers written out in one list
+MAX_ELEMENTS = 1_000_000  # numbers written out in lists
 MAX_TENSOR = 2**62  # bytes
 MAX_SIZE = 2**63 - 1  # what a size may be
 MAX_BITS = 4_096  # of an exact integer

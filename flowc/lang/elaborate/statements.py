@@ -16,7 +16,7 @@ from flowc.lang.elaborate.context import Bound, Frame, Outcome, TestCheck, Write
 from flowc.lang.elaborate.report import Mistake, missing
 from flowc.lang.elaborate.sizes import Unclear
 from flowc.lang.elaborate.units import place
-from flowc.lang.elaborate.values import WRONG, Affine, Denotation, Element, Listed, Several, Wrong, describe, is_weak
+from flowc.lang.elaborate.values import WRONG, Denotation, Listed, Several, Wrong, describe, is_weak
 from flowc.ops.call import built_ins, call, infix
 from flowc.ops.control import Assert
 from flowc.ops.literal import weak_dtype
@@ -108,11 +108,11 @@ def _given_name(statement: ast.Attributed) -> str | None:
     for attribute in statement.attributes:
         if attribute.name.text != "name":
             continue
-        match attribute.arguments:
-            case (ast.Argument(None, ast.String(text)),) if text:
-                return text
-            case _:
-                raise Mistake('@name takes a text: `@name("fc1")`', attribute.span)
+        argument = attribute.arguments[0].value
+        assert isinstance(argument, ast.String)
+        if not argument.value:
+            raise Mistake("@name gives an empty name", argument.span, help='write a name, `@name("head")`, or leave the attribute out')
+        return argument.value
     return None
 
 
@@ -131,8 +131,6 @@ def _bind(frame: Frame, statement: ast.Bind) -> None:
     x = inner.evaluate(inner, statement.value)
     values = _unpacked(x, statement)
     for n, (target, value) in enumerate(zip(statement.targets, values, strict=True)):
-        if isinstance(value, Several):
-            raise Mistake(f"{target.name.text} is bound to {describe(value)}", statement.span, help="unpack them: `a, b = ...`")
         if target.type is not None:
             pattern = types.pattern(frame, target.type)
             value = types.fitted(inner.given(n), value, pattern, target.name.text, statement.value.span, frame.rest)
@@ -288,8 +286,7 @@ def _sides(frame: Frame, statement: ast.Assert) -> tuple[Value, Value, Value] | 
     a, b, t = (
         types.strong(frame, x, span, strong if is_weak(x) or isinstance(x, Listed) else None) for x, span in zip(xs, spans, strict=True)
     )
-    if isinstance(a, Element | Affine) or isinstance(b, Element | Affine) or isinstance(t, Element | Affine):
-        raise Mistake("an index name stands in definitions by index only", condition.span)
+    assert isinstance(a, Value) and isinstance(b, Value) and isinstance(t, Value)
     if a.type.dtype is not b.type.dtype:
         raise Mistake(
             f"== of {describe(a)} and {describe(b)}: elements do not mix",

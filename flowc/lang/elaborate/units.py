@@ -154,8 +154,10 @@ class Loader:
                     f'"{item.path.value}" has another hash than stated', item.sha256.span, (), f"stated {item.sha256.value}, found {found}"
                 )
             source = read(path, path.name)
-        except (WeightError, OSError) as error:
-            raise Mistake(f'"{item.path.value}" cannot be read: {error}', item.path.span) from None
+        except WeightError as error:
+            raise Mistake(str(error), item.path.span) from None
+        except OSError as error:
+            raise Mistake(f"{path.name} cannot be read: {error.strerror or error}", item.path.span) from None
         except CompileError as error:
             (wrong,) = error.diagnostics
             raise Mistake(wrong.message, wrong.span, (Note("it is imported here", item.path.span),)) from None
