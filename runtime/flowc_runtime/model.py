@@ -105,7 +105,7 @@ class Kept(MutableMapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._arrays:
-            raise KeyError(f"{name}{did_you_mean(name, self._arrays)}")
+            raise KeyError(f"{name} is not kept here{did_you_mean(name, self._arrays)}; kept: {', '.join(self._arrays) or 'nothing'}")
         return self._arrays[name]
 
     def __setitem__(self, name: str, value: object) -> None:

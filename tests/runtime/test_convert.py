@@ -1,5 +1,6 @@
 """What a value becomes for compiled code, or why it is refused."""
 
+import sys
 from fractions import Fraction
 
 import ml_dtypes
@@ -8,8 +9,19 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from flowc_runtime.convert import Refused, as_array
+from flowc_runtime.dtypes import MissingExtra
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+class Unreadable:
+    def __array__(self, *_: object, **__: object) -> np.ndarray:
+        raise TypeError("it is on another device")
+
+
+def nested(depth: int) -> list[object]:
+    """1.0 in so many lists."""
+    return [nested(depth - 1) if depth > 1 else 1.0]
 
 
 def test_an_array_that_fits_is_not_copied() -> None:
@@ -95,9 +107,18 @@ def test_a_literal_is_rounded_once(number: float, dtype: str) -> None:
         (["x"], "f32", "given 'x', which is no number"),
         ([[1], [1, 2]], "f32", "given [[1], [1, 2]], whose rows differ in length"),
         (None, "f32", "given None, which is no array, number or list of numbers"),
+        (nested(33), "f32", "given lists nested more than 32 deep"),
+        (Unreadable(), "f32", "given Unreadable, which NumPy cannot read: it is on another device"),
     ],
 )
 def test_what_does_not_fit_is_refused(value: object, dtype: str, said: str) -> None:
     with pytest.raises(Refused) as caught:
         as_array(value, dtype)
     assert str(caught.value) == said
+
+
+def test_arrays_of_bf16_are_refused_without_the_package_that_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    with pytest.raises(MissingExtra) as caught:
+        as_array(1.0, "bf16")
+    assert str(caught.value) == "arrays of bf16 need the package ml_dtypes: install flowc[bf16]"

@@ -219,3 +219,10 @@ def expected(jobs: int, most: int) -> list[int]:
 
 def threads_of_this_process() -> set[str]:
     return {entry.name for entry in Path("/proc/self/task").iterdir()}
+
+
+def test_a_pool_that_has_no_memory_is_refused() -> None:
+    nothing = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int)(lambda threads: None)
+    with pytest.raises(MemoryError) as caught:
+        Pool(lambda name: ctypes.cast(nothing, ctypes.c_void_p).value or 0, threads=3)
+    assert str(caught.value) == "no memory for a pool of 3 threads"
