@@ -220,9 +220,11 @@ def graph_named(graphs: list[str], name: str | None, file: str) -> str:
     """The graph that is asked for, the only one where none is; anything else is wrong usage."""
     from flowc.errors import did_you_mean
 
-    listed = ", ".join(graphs) or "none"
-    if name is None and len(graphs) != 1:
-        raise click.UsageError(f"Say which graph of {file}: {listed}." if graphs else f"{file} has no graph.")
+    listed = ", ".join(graphs)
+    if not graphs:
+        raise click.UsageError(f"{file} has no graph.")
+    if name is None and len(graphs) > 1:
+        raise click.UsageError(f"Say which graph of {file}: {listed}.")
     if name is None:
         return graphs[0]
     if name not in graphs:

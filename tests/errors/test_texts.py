@@ -62,6 +62,7 @@ def test_command_ends_in(file: Path, bless: bool, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     (tmp_path / "scale.flow").write_text(SCALE)
     (tmp_path / "step.flow").write_text(STEP)
+    (tmp_path / "params.flow").write_text("param w: f32 = 1.0\n")
     (tmp_path / "m.fir").write_text(loads(SCALE).ir("simplify"))
     (tmp_path / "bad.npy").write_bytes(b"no array")
     np.save(tmp_path / "x.npy", np.ones(3, np.float32))
