@@ -117,7 +117,7 @@ def _npz(path: Path) -> list[Stored]:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             if len(members) > MEMBERS:
-                raise WeightError(f"{path.name} has {len(members)} members; at most {MEMBERS} are read")
+                raise WeightError(f"{path.name} has {len(members):,} members; at most {MEMBERS:,} are read")
             return [_member(path, archive, m) for m in members if m.filename.endswith(".npy")]
     except (WeightError, OSError):
         raise

@@ -52,7 +52,25 @@ def test_expansion_without_end_is_refused() -> None:
     source = Source("m.flow", text)
     with pytest.raises(CompileError) as refused:
         elaborate(parse(source), source, ElaborateOptions(ops=1_000))
-    assert [d.message for d in refused.value.diagnostics] == ["the program has more than 1,000 ops"]
+    assert str(refused.value) == (
+        "m.flow:1:31: error: the program has more than 1,000 ops\n"
+        "    fn f0(x: f32) -> f32 { return x + 1.0 }\n"
+        "                                  ^~~~~~~\n"
+        "help: the limit guards against files that expand without end"
+    )
+
+
+def test_more_numbers_than_may_be_written_out_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowc.lang.elaborate.expressions.MAX_ELEMENTS", 3)
+    source = Source("m.flow", "graph f(x: f32[2]) -> (y: f32[2]) { y = x + [1.0, 2.0] * [3.0, 4.0] }\n")
+    with pytest.raises(CompileError) as refused:
+        elaborate(parse(source), source)
+    assert str(refused.value) == (
+        "m.flow:1:58: error: more than 3 numbers are written out\n"
+        "    graph f(x: f32[2]) -> (y: f32[2]) { y = x + [1.0, 2.0] * [3.0, 4.0] }\n"
+        "                                                             ^~~~~~~~~~\n"
+        "help: keep them in a weight file"
+    )
 
 
 @pytest.mark.parametrize("expression", ["9 ** 9 ** 9 ** 9", "2 ** 10000000000", "(size(x, 0) + A + B + C + D + E + F) ** 8"])

@@ -144,6 +144,36 @@ def test_mistakes_in_another_file_are_told_there(tmp_path: Path) -> None:
     assert [line for line in refused(file).splitlines() if "error:" in line][-1].startswith("other.flow:1:")
 
 
+def test_more_files_than_may_be_are_refused_at_the_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowc.lang.elaborate.units.MAX_FILES", 1)
+    (tmp_path / "other.flow").write_text(OTHER)
+    file = tmp_path / "m.flow"
+    file.write_text('import "other.flow" as a\nimport "other.flow" as b\n')
+    assert refused(file) == (
+        "m.flow:2:1: error: the program has more than 1 files\n"
+        '    import "other.flow" as b\n'
+        "    ^~~~~~~~~~~~~~~~~~~~~~~~"
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that is there and cannot be read")
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [("", '"other.flow" cannot be read: Input/output error'), (f' sha256 "{"0" * 64}"', "mem cannot be read: Input/output error")],
+    ids=["text", "hash"],
+)
+def test_file_that_cannot_be_read_is_told_at_its_import(tmp_path: Path, stated: str, message: str) -> None:
+    (tmp_path / "other.flow").symlink_to("/proc/self/mem")
+    file = tmp_path / "m.flow"
+    line = f'import "other.flow" as m{stated}'
+    file.write_text(f"{line}\n")
+    assert refused(file, ElaborateOptions(outside=True)) == (
+        f"m.flow:1:8: error: {message}\n"
+        f"    {line}\n"
+        "           ^~~~~~~~~~~~"
+    )  # fmt: skip
+
+
 def test_import_leaves_the_folder_only_where_the_caller_allows(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", a=W)
     (tmp_path / "inner").mkdir()

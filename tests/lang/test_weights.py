@@ -101,6 +101,14 @@ def test_objects_in_an_npz_are_refused_and_never_unpickled(tmp_path: Path) -> No
         open_weights(tmp_path / "w.npz")
 
 
+def test_more_members_than_are_read_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowc.lang.weights.MEMBERS", 1)
+    np.savez(tmp_path / "w.npz", a=ARRAYS["bias"], b=ARRAYS["ids"])
+    with pytest.raises(WeightError) as error:
+        open_weights(tmp_path / "w.npz")
+    assert str(error.value) == "w.npz has 2 members; at most 1 are read"
+
+
 def test_other_files_and_missing_ones_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "w.npz").write_text("no zip")
     for name, message in {

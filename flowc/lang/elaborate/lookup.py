@@ -232,7 +232,7 @@ def _array(frame: Frame, arrays: Arrays, name: str, key: str, span: Span) -> Den
 
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return f"it has {', '.join(names[:8])}{more}" if names else "it has none"
+    return f"it has {', '.join(names[:8])}{more}" if names else "it has no arrays at all"
 
 
 def _member(frame: Frame, unit: Unit, name: str, parts: list[str], span: Span) -> Denotation:

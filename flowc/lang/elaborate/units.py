@@ -157,7 +157,7 @@ class Loader:
         except WeightError as error:
             raise Mistake(str(error), item.path.span) from None
         except OSError as error:
-            raise Mistake(f"{path.name} cannot be read: {error.strerror or error}", item.path.span) from None
+            raise Mistake(f'"{item.path.value}" cannot be read: {error.strerror or error}', item.path.span) from None
         except CompileError as error:
             (wrong,) = error.diagnostics
             raise Mistake(wrong.message, wrong.span, (Note("it is imported here", item.path.span),)) from None
