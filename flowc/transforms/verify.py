@@ -9,6 +9,7 @@ from flowc.errors import CompileError, Diagnostic, OpError, counted
 from flowc.ir.core import Block, Func, Module, Op, Value, indices, walk
 from flowc.ir.dims import Dim, at_least, show
 from flowc.ir.types import Type
+from flowc.ops.control import StateRead, StateWrite
 from flowc.ops.define import Define
 from flowc.ops.kernel import Build, Checked, Kernel, Reduce
 from flowc.ops.loops import Load, Store
@@ -50,6 +51,7 @@ class _Checker:
             return
         self.block(fn.body, set())
         self.calls(fn)
+        self.states(fn)
 
     def block(self, block: Block, outer: set[Value]) -> None:
         """Regions are visited with a stack: each block with what is visible where it begins."""
@@ -112,6 +114,18 @@ class _Checker:
             for value, param in zip(given, kernel.body.params, strict=False):
                 if value.type.dtype is not param.type.dtype or value.type.rank < param.type.rank:
                     self.wrong(f"{param} of @{op.kernel} is {param.type}, not {value.type}", op)
+
+    def states(self, fn: Func) -> None:
+        """What is read of a state and written to it is of its type."""
+        declared = {s.name: s.type for s in self.module.states}
+        for op in walk(fn.body):
+            if not isinstance(op, StateRead | StateWrite):
+                continue
+            type = op.type if isinstance(op, StateRead) else op.value.type
+            if op.symbol not in declared:
+                self.wrong(f"there is no state @{op.symbol}", op)
+            elif type != declared[op.symbol]:
+                self.wrong(f"the state @{op.symbol} is {declared[op.symbol]}, not {type}", op)
 
     def wrong(self, message: str, op: Op | None = None) -> None:
         place = op.location if op is not None else None

@@ -40,6 +40,17 @@ test "doubles" {
 }
 """
 STEP = "state n: i32 = 0\ngraph up(x: i32) -> (y: i32) {\n  n := n + x\n  y = n\n}\ngraph down(x: i32) -> (y: i32) { y = n - x }\n"
+TWICE = """// flowc ir 1
+module @m
+
+state @n: i32 kind="state"
+
+func @f(%x: i32) -> (%y: i32) {
+  write_state @n, %x
+  write_state @n, %x
+  return %x
+}
+"""
 
 
 def cases(kind: str) -> list[Path]:
@@ -62,6 +73,7 @@ def test_command_ends_in(file: Path, bless: bool, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     (tmp_path / "scale.flow").write_text(SCALE)
     (tmp_path / "step.flow").write_text(STEP)
+    (tmp_path / "twice.fir").write_text(TWICE)
     (tmp_path / "params.flow").write_text("param w: f32 = 1.0\n")
     (tmp_path / "m.fir").write_text(loads(SCALE).ir("simplify"))
     (tmp_path / "bad.npy").write_bytes(b"no array")
