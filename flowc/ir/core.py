@@ -385,16 +385,23 @@ def walk(block: Block) -> Iterator[Op]:
         stack.extend(iter(region.ops) for region in reversed(op.regions))
 
 
-def close(params: tuple[Value, ...], results: tuple[Value, ...], roots: Sequence[Value] = (), given: Iterable[Value] = ()) -> Block:
+def close(
+    params: tuple[Value, ...],
+    results: tuple[Value, ...],
+    roots: Sequence[Value] = (),
+    given: Iterable[Value] = (),
+    by_index: bool | None = None,
+) -> Block:
     """The block over `params` that computes `results` and has the effects `roots`, from floating pure ops.
 
     An op goes into the innermost block whose parameter it depends on, so what a
     loop does not change is hoisted out of it by construction; what can fail stays.
     What is `given` is outside, with all it depends on.  Ops know the indices they
-    depend on, so a kernel is closed without a look at the graph.
+    depend on, so a kernel, all of whose parameters are indices, is closed without a look at the graph.
     """
     inside: dict[Value, bool] = dict.fromkeys(given, False) | dict.fromkeys(params, True)
-    by_index = bool(params) and all(p.type.below is not None for p in params)
+    if by_index is None:
+        by_index = bool(params) and all(p.type.below is not None for p in params)
     ops: list[Op] = []
     for value in needed((*results, *roots), inside, NO_VALUES.union(params) if by_index else None):
         op = value.op

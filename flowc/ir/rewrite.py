@@ -89,7 +89,7 @@ class Rewriter:
         """Gives every value of `old`, whose operands are settled, its form or the value it becomes."""
         done = self.done
         same = not self.sizes and not old.fields_of["region"] and all(done[v] is v for v in old.uses)
-        op = old if same else old.rebuild(done.__getitem__, self.isolated if old.isolated else self.block, self.index)
+        op = old if same else old.rebuild(done.__getitem__, self.within(old), self.index)
         if op.token is None:
             op = self.numbered.setdefault(key(op), op)
         first = op.values[0]
@@ -104,11 +104,18 @@ class Rewriter:
         if op is not old:
             self.becomes.update(zip(old.values, op.values, strict=False))
 
-    def block(self, old: Block) -> Block:
+    def within(self, old: Op) -> Callable[[Block], Block]:
+        """How the regions of `old` are rebuilt: whole, or with what does not depend on their parameters outside."""
+        return self.isolated if old.isolated else self.steps if old.level == "graph" else self.block
+
+    def block(self, old: Block, by_index: bool | None = None) -> Block:
         params = self.params(old)
         given = [self.done[v] for v in old.captured]
         roots = tuple(self.settled(r) for r in old.roots)
-        return close(params, tuple(self.settled(r) for r in old.results), roots, given)
+        return close(params, tuple(self.settled(r) for r in old.results), roots, given, by_index)
+
+    def steps(self, old: Block) -> Block:
+        return self.block(old, by_index=False)
 
     def isolated(self, old: Block) -> Block:
         params = self.params(old)

@@ -17,7 +17,7 @@ from flowc.errors import Diagnostic, OpError, RunError, counted
 from flowc.ir.core import Block, Func, Module, Op, Value, indices, needed
 from flowc.ir.dims import Dim, Floor, Least, Polynomial, Size, atoms, dim, evaluate, linear, show, substitute
 from flowc.ir.types import Type, below
-from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, DynamicSize, Loop, StateRead, StateWrite
+from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, DynamicSize, Loop, Scan, StateRead, StateWrite
 from flowc.ops.folds import arg, blocks, product_sum
 from flowc.ops.kernel import Checked, Inside, Reduce
 from flowc.ops.pointwise import Elementwise
@@ -108,6 +108,8 @@ class _Machine:
                 self.values.update(zip(op.results, self.block(then if self.values[which] else orelse), strict=True))
             case Loop():
                 self.values.update(zip(op.results, self.loop(op), strict=True))
+            case Scan():
+                self.values.update(zip(op.results, self.scan(op), strict=True))
             case DynamicSize(count):
                 self.known[op.results[0]] = int(self.values[count])
             case CheckEqual((a, b), what):
@@ -134,15 +136,44 @@ class _Machine:
     def loop(self, op: Loop) -> list[Array]:
         carried = [self.values[v] for v in op.init]
         limits, rounds = [self.number(d) for d in op.limit], 0
+        began: list[list[Array]] = []
         while True:
             self.values.update(zip(op.condition.params, carried, strict=True))
             if not self.block(op.condition)[0]:
-                return carried
+                break
             if limits:
                 self.check(op, LIMIT, f"a loop runs at most {limits[0]} times", rounds < limits[0], rounds, limits[0])
             self.values.update(zip(op.body.params, carried, strict=True))
+            began.append(carried)
             carried = self.block(op.body)
             rounds += 1
+        if not op.stacked:
+            return carried
+        stacks = [self.stack(v.type, limits[0], {t: c[n] for t, c in enumerate(began)}) for n, v in enumerate(op.init)]
+        return [*carried, np.asarray(rounds, np.int64), *stacks]
+
+    def scan(self, op: Scan) -> list[Array]:
+        carried, count = [self.values[v] for v in op.init], self.number(op.steps[0])
+        began: dict[int, list[Array]] = {}
+        emitted: dict[int, list[Array]] = {}
+        for t in range(count)[:: -1 if op.backwards else 1]:
+            self.known[op.step] = t
+            self.values.update(zip(op.slices, (self.values[x][t] for x in op.xs), strict=True))
+            self.values.update(zip(op.carries, carried, strict=True))
+            began[t] = carried
+            results = self.block(op.body)
+            carried, emitted[t] = results[: len(op.init)], results[len(op.init) :]
+        stacks = [self.stack(v.type, count, {t: e[n] for t, e in emitted.items()}) for n, v in enumerate(op.emits)]
+        if op.stacked:
+            stacks += [self.stack(v.type, count, {t: c[n] for t, c in began.items()}) for n, v in enumerate(op.init)]
+        return [*carried, *stacks]
+
+    def stack(self, type: Type, count: int, each: Mapping[int, Array]) -> Array:
+        """The arrays at their places in a stack of `count`; 0 elsewhere."""
+        made = np.zeros((count, *map(self.number, type.shape)), type.dtype.numpy)
+        for t, array in each.items():
+            made[t] = array
+        return made
 
     def tensor(self, op: Tensor) -> Array:
         if has_meaning(op) and (op.exact or not self.bits):

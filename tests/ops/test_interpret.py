@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from flowc.errors import RunError
+from flowc.errors import OpError, RunError
 from flowc.ir.core import Func, Module, State, Symbol, Value, body, func
 from flowc.ir.dims import Size, dim
-from flowc.ir.types import DType, Type
-from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, Loop, StateRead, StateWrite
+from flowc.ir.types import DType, Type, below
+from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, Loop, Scan, StateRead, StateWrite
 from flowc.ops.define import define
 from flowc.ops.elementwise import add, less, mul, sub
 from flowc.ops.interpret import initial_state, run
@@ -95,6 +97,50 @@ def test_a_loop_past_its_limit_ends_the_run() -> None:
     with pytest.raises(RunError) as told:
         run(counting(3), [1.5, 4])
     assert (str(told.value), told.value.code) == ("error: limit reached: a loop runs at most 3 times", 3)
+
+
+def test_a_stacked_loop_gives_its_count_and_what_its_rounds_began_with() -> None:
+    fn = counting(5)
+    loop = fn.body.results[0].op
+    assert isinstance(loop, Loop)
+    made = replace(loop, stacked=True)
+    last, _, count, stack, _ = run(func("f", fn.body.params, made.results), [1.5, 3])
+    assert (float(last), int(count), stack.tolist()) == (12.0, 3, [1.5, 3.0, 6.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_scan_carries_emits_and_stacks(backwards: bool) -> None:
+    xs, h0 = tensor("xs", N, 2), tensor("h0", 2)
+    (t,), x, h = axes((N,)), tensor("x", 2), tensor("h", 2)
+    step = SizeValue((dim(t) * 10,), Type(DType.f32)).result
+    scan = Scan((xs,), (h0,), (N,), body((t, x, h), (add(h, x), add(mul(x, h), step))), backwards, stacked=True)
+    arrays = [np.arange(6, dtype=np.float32).reshape(3, 2), np.ones(2, np.float32)]
+    h_now, ys, hs = arrays[1], {}, {}
+    for n in (2, 1, 0) if backwards else (0, 1, 2):
+        hs[n], ys[n] = h_now, arrays[0][n] * h_now + 10 * n
+        h_now = h_now + arrays[0][n]
+    last, y, began = run(func("f", (xs, h0), scan.results), arrays)
+    assert last.tolist() == h_now.tolist()
+    assert y.tolist() == [ys[n].tolist() for n in range(3)]
+    assert began.tolist() == [hs[n].tolist() for n in range(3)]
+
+
+def test_a_scan_whose_body_does_not_fit_is_told() -> None:
+    xs, h0 = tensor("xs", N, 2), tensor("h0", 2)
+    (t,), x, h = axes((N,)), tensor("x", 2), tensor("h", 2)
+    wrong = {
+        "the body of a scan takes index[N], f32[2], f32[2], not index[N], f32[2]": lambda: Scan((xs,), (h0,), (N,), body((t, x), (x,))),
+        "a scan gives back the types it carries: it carries f32[2] and yields f32": lambda: Scan(
+            (xs,), (h0,), (N,), body((t, x, h), (Sum(x, (0,)).result,))
+        ),
+        "a scan of 3 steps takes sequences of that length, not f32[N, 2]": lambda: Scan(
+            (xs,), (), (3,), body((Value(below(3), None), x), (x,))
+        ),
+    }
+    for message, make in wrong.items():
+        with pytest.raises(OpError) as told:
+            make()
+        assert str(told.value) == message
 
 
 def test_only_one_side_of_a_branch_runs() -> None:
