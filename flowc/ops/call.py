@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -46,6 +46,7 @@ class Parameter:
     optional: bool = False  # None is accepted
     named: bool = False  # by keyword only
     dtype: DType | None = None
+    variadic: bool = False  # takes all further arguments without a name
 
 
 @cache
@@ -75,7 +76,10 @@ def _inherits_make(cls: type[BuiltIn]) -> bool:
 def _formals(cls: type[BuiltIn]) -> Iterator[Parameter]:
     hints = get_type_hints(cls.make, include_extras=True)
     for p in inspect.signature(cls.make).parameters.values():
-        yield _parameter(p.name, hints[p.name], p.default, p.kind is p.KEYWORD_ONLY)
+        if p.kind is p.VAR_POSITIONAL:
+            yield Parameter(p.name, Kind.tensors, variadic=True)
+        else:
+            yield _parameter(p.name, hints[p.name], p.default, p.kind is p.KEYWORD_ONLY)
 
 
 def _fields(cls: type[BuiltIn]) -> Iterator[Parameter]:
@@ -111,8 +115,17 @@ def call(cls: type[BuiltIn], positional: Sequence[Argument], keyword: Mapping[st
     bound = _bound(cls, positional, keyword)
     given = {p.name: p for p in parameters(cls) if p.name in bound}
     converted = {name: _converted(cls, p, *bound[name]) for name, p in given.items()}
-    operands = _operands(cls, given, bound, converted)
-    return cls.make(**{**converted, **operands})
+    arguments = {**converted, **_operands(cls, given, bound, converted)}
+    return cls.make(*_in_order(cls, arguments), **arguments)
+
+
+def _in_order(cls: type[BuiltIn], arguments: dict[str, Any]) -> list[Any]:
+    """The arguments up to and with the many of a variadic formal, taken out of `arguments`; none where there is none such."""
+    formals = parameters(cls)
+    many = next((n for n, p in enumerate(formals) if p.variadic), None)
+    if many is None:
+        return []
+    return [*(arguments.pop(p.name) for p in formals[:many]), *arguments.pop(formals[many].name)]
 
 
 def initialiser(
@@ -130,10 +143,13 @@ Bound = dict[str, tuple[Argument, Place]]  # arguments by formal, and how each w
 def _bound(cls: type[BuiltIn], positional: Sequence[Argument], keyword: Mapping[str, Argument]) -> Bound:
     formals = parameters(cls)
     ordered = [p for p in formals if not p.named]
-    if len(positional) > len(ordered):
+    many = ordered[-1] if ordered and ordered[-1].variadic else None
+    if many is None and len(positional) > len(ordered):
         most = f"{len(ordered)} argument{'s' * (len(ordered) != 1)}{' without a name' * (len(ordered) < len(formals))}"
         raise ArgumentError(f"{cls.name} takes at most {most}, not {len(positional)}", len(ordered), help=signature_text(cls))
     bound: Bound = {p.name: (a, n) for n, (p, a) in enumerate(zip(ordered, positional, strict=False))}
+    if many is not None and many.name in bound:
+        bound[many.name] = list(positional[len(ordered) - 1 :]), len(ordered) - 1
     names = [p.name for p in formals]
     for name, argument in keyword.items():
         if name not in names:
@@ -151,6 +167,8 @@ def _converted(cls: type[BuiltIn], p: Parameter, x: Argument, place: Place) -> A
     """What an argument is for an attribute; arguments that become operands are left as they are."""
     if x is None and p.optional:
         return None
+    if p.variadic and isinstance(place, int) and isinstance(x, list):
+        return [_converted(cls, replace(p, kind=Kind.tensor, variadic=False), item, place + n) for n, item in enumerate(x)]
     try:
         return _CONVERSIONS[p.kind](x)
     except _Unfit as unfit:
@@ -162,7 +180,7 @@ def _reason(kind: Kind, x: Argument) -> str:
     if not isinstance(x, Value) or x.type.rank:
         return ""
     dtype = x.type.dtype
-    sizes = (Kind.size, Kind.shape, Kind.parts, Kind.pairs, Kind.axis, Kind.axes, Kind.order)
+    sizes = (Kind.size, Kind.shape, Kind.parts, Kind.pairs, Kind.axis, Kind.axes, Kind.steps, Kind.borders, Kind.facing, Kind.order)
     truth = dtype is DType.bool
     fits = kind in sizes and dtype.is_integer or kind is Kind.bool and truth or kind is Kind.number and not truth
     return "it must be known when the program is compiled" if fits else ""
@@ -238,6 +256,18 @@ def _axes(x: Argument) -> int | tuple[int, ...]:
     return _each(_integer, x) if isinstance(x, list | tuple) else _integer(x)
 
 
+def _borders(x: Argument) -> Dim | tuple[Dim, ...] | str:
+    return x if isinstance(x, str) else _parts(x)
+
+
+def _facing(x: Argument) -> int | tuple[int | tuple[int, ...], ...]:
+    if not isinstance(x, list | tuple):
+        return _integer(x)
+    if len(x) != 2:
+        raise _Unfit
+    return _each(_axes, x)
+
+
 def _order(x: Argument) -> tuple[int, ...]:
     return _each(_integer, x)
 
@@ -290,6 +320,9 @@ _CONVERSIONS: Mapping[Kind, Any] = MappingProxyType(
         Kind.pairs: _pairs,
         Kind.axis: _integer,
         Kind.axes: _axes,
+        Kind.steps: _axes,
+        Kind.borders: _borders,
+        Kind.facing: _facing,
         Kind.order: _order,
         Kind.dtype: _instance(DType),
         Kind.number: _number,
@@ -308,12 +341,21 @@ def _operands(cls: type[BuiltIn], given: Mapping[str, Parameter], bound: Bound, 
     for p in tensors:
         argument, place = converted[p.name], bound[p.name][1]
         own, beside = (dtype, source) if p in shared else (p.dtype or _alone(argument), "")
-        try:
-            many = p.kind is Kind.tensors
-            found[p.name] = tuple(_operand(a, own) for a in argument) if many else _operand(argument, own)
-        except OpError as error:
-            raise ArgumentError(f"{_spelling(cls)}{beside}: {error}", place, help=error.help) from None
+        made: list[Value] = []
+        for item, at in _placed(p, argument, place):
+            try:
+                made.append(_operand(item, own))
+            except OpError as error:
+                raise ArgumentError(f"{_spelling(cls)}{beside}: {error}", at, help=error.help) from None
+        found[p.name] = tuple(made) if p.kind is Kind.tensors else made[0]
     return found
+
+
+def _placed(p: Parameter, argument: Any, place: Place) -> Iterator[tuple[Argument, Place]]:
+    """The operands that an argument is, each with the place of the argument that gives it."""
+    items: Sequence[Argument] = argument if p.kind is Kind.tensors else [argument]
+    for n, item in enumerate(items):
+        yield item, place + n if p.variadic and isinstance(place, int) else place
 
 
 def _common(
@@ -322,10 +364,10 @@ def _common(
     """The dtype the shared operands have, and where it comes from; raises `ArgumentError` where two tensors differ."""
     first: Value | None = None
     for p in shared:
-        for value in _values(converted[p.name]):
+        for value, place in ((v, at) for item, at in _placed(p, converted[p.name], bound[p.name][1]) for v in _values(item)):
             if first is not None and value.type.dtype is not first.type.dtype:
                 message = f"{_spelling(cls)} of {first.type} and {value.type}: elements do not mix"
-                raise ArgumentError(message, bound[p.name][1], help=f"convert one side: `... as {first.type.dtype.value}`")
+                raise ArgumentError(message, place, help=f"convert one side: `... as {first.type.dtype.value}`")
             first = first or value
     if first is not None:
         return first.type.dtype, f" of {first.type}"
@@ -397,14 +439,14 @@ def signature_text(cls: type[BuiltIn]) -> str:
 
 def _formal_text(p: Parameter) -> str:
     if p.default is REQUIRED:
-        return p.name + "=" * p.named
+        return "*" * p.variadic + p.name + "=" * p.named
     return f"{p.name}={_default_text(p)}"
 
 
 def _default_text(p: Parameter) -> str:
     match p.default:
         case None:
-            return {Kind.axes: "all", Kind.axis: "all", Kind.order: "reversed"}.get(p.kind, "none")
+            return {Kind.axes: "all", Kind.axis: "all", Kind.order: "reversed", Kind.steps: "size"}.get(p.kind, "none")
         case bool():
             return weak_text(p.default)
         case str():
