@@ -21,6 +21,7 @@ LAYERS = (
     ("source", "errors", "target", "options"),
     ("ir",),
     ("ops",),
+    ("derivatives",),
     ("lang", "graph", "transforms"),
     ("codegen",),
     ("cache", "checkpoint", "stages", "executable", "model"),

@@ -16,10 +16,13 @@ import numpy as np
 from flowc.errors import Diagnostic, OpError, RunError, counted
 from flowc.ir.core import Block, Func, Module, Op, Value, indices, needed
 from flowc.ir.dims import Dim, Floor, Least, Polynomial, Size, atoms, dim, evaluate, linear, show, substitute
+from flowc.ir.narrow import as_stored
 from flowc.ir.types import Type, below
 from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, DynamicSize, Loop, Scan, StateRead, StateWrite
+from flowc.ops.derivative import After, Custom, Remat
 from flowc.ops.folds import arg, blocks, product_sum
 from flowc.ops.kernel import Checked, Inside, Reduce
+from flowc.ops.narrow import widened, widens
 from flowc.ops.pointwise import Elementwise
 from flowc.ops.tensor import Array, Constant, Read, SizeValue, Tensor
 
@@ -33,7 +36,7 @@ def run(func: Func, arrays: Sequence[Any], state: MutableMapping[str, Array] | N
     Writes of state take effect at the end.  Raises `RunError` where a check
     fails, and then writes nothing.
     """
-    given = [np.asarray(a, p.type.dtype.numpy) for p, a in zip(func.body.params, arrays, strict=True)]
+    given = [as_stored(a, p.type.dtype) for p, a in zip(func.body.params, arrays, strict=True)]
     machine = _Machine(bound(func, given), {} if state is None else state, bits)
     machine.values.update(zip(func.body.params, given, strict=True))
     for op in func.body.ops:
@@ -110,6 +113,12 @@ class _Machine:
                 self.values.update(zip(op.results, self.loop(op), strict=True))
             case Scan():
                 self.values.update(zip(op.results, self.scan(op), strict=True))
+            case Remat(body):
+                self.values.update(zip(op.results, self.block(body), strict=True))
+            case Custom(primals):
+                self.values.update((r, self.values[v]) for r, v in zip(op.results, primals, strict=True))
+            case After(value):
+                self.values[op.result] = self.values[value]
             case DynamicSize(count):
                 self.known[op.results[0]] = int(self.values[count])
             case CheckEqual((a, b), what):
@@ -176,6 +185,8 @@ class _Machine:
         return made
 
     def tensor(self, op: Tensor) -> Array:
+        if widens(op):
+            return self.expanded(widened(op))
         if has_meaning(op) and (op.exact or not self.bits):
             return self.meaning(op)
         expanded = op.expand()
@@ -263,9 +274,11 @@ class Grid:
                 return self.values[atom] if atom in self.values else np.asarray(self.known[atom])
 
     def scalar(self, op: Op) -> Array:
+        if widens(op):
+            return self.settled(widened(op))
         match op:
             case Constant(value):
-                return np.frombuffer(value.data, value.dtype.numpy)[0].reshape(())
+                return np.asarray(value.element)
             case SizeValue((d,), type):
                 return self.dim(d).astype(type.dtype.numpy)
             case Inside(dims):
