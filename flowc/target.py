@@ -17,6 +17,7 @@ class Target:
     columns: int = 8
     packs: bool = True  # whether operands in panels pay
     fma: bool = True
+    half: bool = False  # whether instructions convert between f16 and f32, NaN kept
 
     def lanes(self, bits: int) -> int:
         """Elements of `bits` in a vector."""
@@ -28,8 +29,8 @@ class Target:
 
 
 X86 = "x86_64-unknown-linux-gnu"
-AVX512 = Target(X86, "x86-64-v4", "", 64, 6, 64, False)
-AVX2 = Target(X86, "x86-64-v3", "", 32, 6, 16, True)
+AVX512 = Target(X86, "x86-64-v4", "", 64, 6, 64, False, half=True)
+AVX2 = Target(X86, "x86-64-v3", "", 32, 6, 16, True, half=True)
 SSE2 = Target(X86, "x86-64", "", 16, 4, 8, True, fma=False)
 
 
@@ -61,13 +62,13 @@ def _shape(triple: str, features: set[str]) -> Target:
     """Vectors and tiles by what the machine has."""
     match triple.partition("-")[0]:
         case "x86_64" if {"avx512f", "avx512vl", "avx512bw", "avx512dq"} <= features:
-            return replace(AVX512, triple=triple)
+            return replace(AVX512, triple=triple, half="f16c" in features)
         case "x86_64" if {"avx2", "fma"} <= features:
-            return replace(AVX2, triple=triple)
+            return replace(AVX2, triple=triple, half="f16c" in features)
         case "x86_64":
-            return replace(SSE2, triple=triple, fma="fma" in features)
+            return replace(SSE2, triple=triple, fma="fma" in features, half="f16c" in features)
         case "aarch64" | "arm64":
-            return Target(triple, vector=16, rows=6, columns=16)
+            return Target(triple, vector=16, rows=6, columns=16, half=True)
         case "wasm32" | "wasm64":
             return Target(triple, vector=16, rows=4, columns=8, fma=False)
         case "riscv64":
@@ -89,4 +90,4 @@ AVX512_CPUS = (
 def _of_cpu(cpu: str) -> set[str]:
     """The features that decide vectors and tiles, of the x86 CPUs known to have them."""
     wide = {"avx512f", "avx512vl", "avx512bw", "avx512dq"} if cpu in AVX512_CPUS else set[str]()
-    return wide | ({"avx2", "fma"} if cpu in AVX2_CPUS or cpu in AVX512_CPUS else set[str]())
+    return wide | ({"avx2", "fma", "f16c"} if cpu in AVX2_CPUS or cpu in AVX512_CPUS else set[str]())

@@ -33,12 +33,17 @@ class DType(Enum):
 
     @property
     def numpy(self) -> np.dtype[np.generic]:
-        """The numpy dtype of one element; bf16 has none without an extension."""
+        """The numpy dtype of one element; of bf16, which numpy lacks, that of its bits."""
         return np.dtype(_NUMPY[self.value])
 
     @property
     def is_float(self) -> bool:
         return self in (DType.f16, DType.bf16, DType.f32, DType.f64)
+
+    @property
+    def is_narrow(self) -> bool:
+        """A float that is computed in f32 and rounded."""
+        return self in (DType.f16, DType.bf16)
 
     @property
     def is_signed(self) -> bool:

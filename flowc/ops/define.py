@@ -19,6 +19,7 @@ class Define(Tensor, name="define"):
     body: Block
     public = False
     isolated = True
+    narrow = True
 
     @property
     def operands(self) -> tuple[Value, ...]:

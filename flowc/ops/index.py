@@ -38,6 +38,7 @@ class Gather(Tensor, name="gather"):
     public = False
     fails = True
     exact = True
+    narrow = True
 
     @property
     def kept(self) -> list[int]:
@@ -78,6 +79,7 @@ class TakeAlong(Tensor, name="take_along_axis"):
     same = ("x",)
     fails = True
     exact = True
+    narrow = True
 
     @classmethod
     def make(cls, x: Value, ids: Value, axis: Axis) -> Value:

@@ -45,6 +45,7 @@ class Tensor(Op, BuiltIn):
 
     indexed: ClassVar[bool] = True  # an element can be said by index; False: the whole tensor comes from elsewhere
     moves: ClassVar[bool] = False  # only moves elements: no arithmetic, so free to repeat
+    narrow: ClassVar[bool] = False  # f16 and bf16 are no numbers to it: it is defined on them as they are
     costly: ClassVar[bool] = False  # so dear that its elements are kept rather than computed twice
     exact: ClassVar[bool] = False  # `evaluate` has the bits of native code on every machine
 
@@ -97,6 +98,7 @@ class Weight(Tensor, name="weight"):
     type: Type
     public = False
     indexed = False
+    narrow = True
     exact = True
 
     def infer(self) -> tuple[Type, ...]:

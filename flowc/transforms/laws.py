@@ -7,14 +7,21 @@ import numpy as np
 from flowc.ir.core import Value
 from flowc.ir.data import Scalar
 from flowc.ops.elementwise import Abs, Add, And, Cast, Div, Maximum, Minimum, Mul, Neg, Not, Or, Sub, Where
+from flowc.ops.kernel import Reduce
+from flowc.ops.narrow import widened, widens
 from flowc.ops.pointwise import Elementwise
 from flowc.ops.shape import BroadcastTo, Reshape, Transpose
-from flowc.ops.tensor import Constant, Tensor, is_constant, number
+from flowc.ops.tensor import Constant, Tensor, is_constant
 
 
 def expand(op: Tensor) -> Value | None:
     """composite = its definition"""
     return op.expand()
+
+
+def compute_in_f32(op: Tensor | Reduce) -> Value | None:
+    """f(x) of f16 or bf16 = f(x as f32), rounded"""
+    return widened(op) if widens(op) else None
 
 
 def add_zero(op: Add) -> Value | None:
@@ -136,12 +143,12 @@ def reshape_to_itself(op: Reshape) -> Value | None:
 
 def fold_constants(op: Elementwise) -> Value | None:
     """f(constants) = constant, where numpy has the bits of native code"""
-    numbers = [number(v) for v in op.operands]
-    if not op.exact or any(n is None for n in numbers):
+    if not op.exact or widens(op):
         return None
-    scalars = (np.asarray(n, v.type.dtype.numpy) for n, v in zip(numbers, op.operands, strict=True))
-    value = Scalar.of(op.evaluate(*scalars).item(), op.result.type.dtype)
-    return Constant(value, op.result.type).result
+    scalars = [np.asarray(v.op.value.element) for v in op.operands if isinstance(v.op, Constant)]
+    if len(scalars) < len(op.operands):
+        return None
+    return Constant(Scalar.stored(op.evaluate(*scalars), op.result.type.dtype), op.result.type).result
 
 
 LAWS = (

@@ -5,20 +5,20 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from flowc.errors import OpError
-from flowc.ir.data import Number
+import numpy as np
+
+from flowc.ir.data import Number, Scalar
 from flowc.ir.types import DType
 
 _INTEGERS = {d: f"i{d.bits}" for d in DType if d.is_integer} | {DType.index: "i64"}
 _FLOATS = {DType.f32: "float", DType.f64: "double"}
-SCALARS = {**_INTEGERS, **_FLOATS, DType.bool: "i1"}
-PASSED = {**_INTEGERS, **_FLOATS, DType.bool: "i8", DType.f16: "i16", DType.bf16: "i16"}  # how C functions take an element by value
+_BITS_OF = {DType.f16: "i16", DType.bf16: "i16"}  # they are computed in f32, and carried as bits
+SCALARS = {**_INTEGERS, **_FLOATS, **_BITS_OF, DType.bool: "i1"}
+PASSED = {**SCALARS, DType.bool: "i8"}  # how C functions take an element by value
 
 
 def scalar_type(dtype: DType) -> str:
-    """The type of an element in a register; a bool is one bit there.  Raises `OpError` for a dtype without native code."""
-    if dtype not in SCALARS:
-        raise OpError(f"{dtype.value} has no native code yet", help="compute in f32: `... as f32`")
+    """The type of an element in a register; a bool is one bit there."""
     return SCALARS[dtype]
 
 
@@ -33,7 +33,7 @@ def vector_type(scalar: str, lanes: int) -> str:
 
 def suffix(dtype: DType, lanes: int = 0) -> str:
     """How an intrinsic's name says the type."""
-    scalar = {"float": "f32", "double": "f64"}.get(scalar_type(dtype), scalar_type(dtype))
+    scalar = dtype.value if dtype.is_float else scalar_type(dtype)
     return f"v{lanes}{scalar}" if lanes else scalar
 
 
@@ -45,6 +45,8 @@ def literal(value: Number, dtype: DType, lanes: int = 0) -> str:
             text = "true" if value else "false"
         case DType.f32 | DType.f64:
             text = _float(value, dtype)
+        case DType.f16 | DType.bf16:
+            text = str(Scalar.of(value, dtype).element.view(np.int16))
         case _:
             text = str(int(value) - (1 << dtype.bits) if int(value) >> (dtype.bits - 1) == 1 else int(value))
     return f"splat ({scalar} {text})" if lanes else text

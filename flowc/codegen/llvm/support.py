@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from flowc.codegen.llvm.narrow import narrow
 from flowc.codegen.llvm.scalars import scalar_type, suffix, vector_type
 from flowc.codegen.llvm.software import fma_f32, fma_f64
 from flowc.codegen.text import Text
@@ -11,6 +12,7 @@ from flowc.ir.types import DType
 from flowc.ops.elementwise import Elementwise
 from flowc.target import Target
 
+NARROW = re.compile(r"@flow\.(in_f32|rounded)\.(v(\d+))?(f16|bf16)\b")
 FUSED = re.compile(r"@llvm\.fma\.(v(\d+))?(f32|f64)\b")
 RECORD = "{ i32, i32, i64, i64, i64, i64, i32 }"  # code, site, index, bound, iteration, element, lock
 
@@ -23,7 +25,9 @@ class Support:
         self.functions: dict[str, str] = {}
 
     def line(self, line: str) -> str:
-        """A line of an op's code, with fma by our own name where the target lacks it."""
+        """A line of an op's code, with fma by our own name where the target lacks it; what it calls of ours is here then."""
+        for found in NARROW.finditer(line):
+            self.functions[found[0]] = narrow(found[1], DType(found[4]), int(found[3] or 0), self.target.half)
         return line if self.target.fma else FUSED.sub(self.fused, line)
 
     def fused(self, found: re.Match[str]) -> str:

@@ -23,10 +23,12 @@ from flowc.source import Span
 
 CONSTANTS: dict[str, float] = {"inf": math.inf, "nan": math.nan, "pi": math.pi, "e": math.e}
 DTYPES = {d.value: d for d in DType if d not in (DType.index, DType.token, DType.error)}
-THERE = (DType.f32, DType.f64, DType.i32, DType.i64, DType.u8, DType.bool)
 LATER = ("i4", "u4", "f8e4m3", "f8e5m2", "c64", "c128")
 # What NumPy and PyTorch call the dtypes.
-SPELLINGS = {**{d.numpy.name: d.value for d in THERE if d is not DType.bool}, "float": "f32", "double": "f64", "int": "i32", "long": "i64"}
+SPELLINGS = {
+    **{d.numpy.name: d.value for d in DTYPES.values() if d not in (DType.bool, DType.bf16)},
+    "bfloat16": "bf16", "half": "f16", "float": "f32", "double": "f64", "short": "i16", "int": "i32", "long": "i64",
+}  # fmt: skip
 
 
 def bound(frame: Frame, name: str, span: Span) -> Bound:
@@ -174,8 +176,8 @@ def state_type(frame: Frame, unit: Unit, item: ast.Param | ast.State) -> Type:
 
 def dtype(name: str, span: Span) -> DType:
     """The dtype of that name, where the compiler has it."""
-    if name in LATER or name in DTYPES and DTYPES[name] not in THERE:
-        raise Mistake(f"{name} is not there yet", span, help=f"the dtypes are {', '.join(d.value for d in THERE)}")
+    if name in LATER:
+        raise Mistake(f"{name} is not there yet", span, help=f"the dtypes are {', '.join(DTYPES)}")
     if name not in DTYPES:
         help = f'did you mean "{SPELLINGS[name]}"?' if name in SPELLINGS else did_you_mean(name, DTYPES)
         raise Mistake(f"there is no dtype {name}", span, help=help)
