@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from flowc.ir.core import Value
-from flowc.ops.elementwise import add, div, equal, greater, less, logical_and, not_equal, sub, where
-from flowc.ops.pointwise import Elementwise
-from flowc.ops.signs import copysign, rounded_down
+from flowc.ops.elementwise import add, div, equal, greater, less, logical_and, mul, neg, not_equal, sub, where
+from flowc.ops.pointwise import Cotangents, Elementwise
+from flowc.ops.signs import copysign, rounded_down, rounded_evenly
 from flowc.ops.tensor import like
 
 # Where y is 0 or -1 the machine's division may trap: 1 stands in for it, and the result is chosen afterwards.
@@ -29,6 +29,7 @@ class FloorDivide(Elementwise, name="floor_divide"):
 
     x: Value
     y: Value
+    steps = True
     infix = "//"
     exact = True
     numpy = np.floor_divide
@@ -93,6 +94,9 @@ class Remainder(Elementwise, name="remainder"):
         rest, zero = Fmod(x, y).result, like(x, 0)
         signed = where(_opposed(rest, y), add(rest, y), where(equal(rest, zero), copysign(zero, y), rest))
         return where(equal(y, zero), rest, signed)
+
+    def gradient(self, g: Value) -> Cotangents:
+        return g, neg(mul(g, FloorDivide(self.x, self.y).result))
 
 
 def _opposed(rest: Value, y: Value) -> Value:
@@ -188,3 +192,7 @@ pack:
   ret $t %result
 }
 """
+
+    def gradient(self, g: Value) -> Cotangents:
+        whole = rounded_evenly(div(sub(self.x, self.result), self.y))
+        return g, neg(mul(g, whole))

@@ -8,11 +8,13 @@ import numpy as np
 
 from flowc.errors import OpError
 from flowc.ir.core import Value
+from flowc.ir.narrow import in_f32, rounded
 from flowc.ir.types import DType, Type
-from flowc.ops.numerics import larger, saturated, shifted_left, shifted_right, smaller
-from flowc.ops.pointwise import Code, Elementwise, integers, kind
+from flowc.ops.conversions import conversion
+from flowc.ops.numerics import larger, saturated, smaller
+from flowc.ops.pointwise import Code, Cotangents, Elementwise, integers
 from flowc.ops.rounding import exact_fma
-from flowc.ops.tensor import Array
+from flowc.ops.tensor import Array, like
 
 
 class Add(Elementwise, name="add"):
@@ -25,6 +27,9 @@ class Add(Elementwise, name="add"):
     numpy = np.add
     llvm = {"f": ("fadd {t} {x}, {y}",), **integers("add {t} {x}, {y}")}
 
+    def gradient(self, g: Value) -> Cotangents:
+        return g, g
+
 
 class Sub(Elementwise, name="subtract"):
     """x - y; integers wrap."""
@@ -36,6 +41,9 @@ class Sub(Elementwise, name="subtract"):
     numpy = np.subtract
     llvm = {"f": ("fsub {t} {x}, {y}",), **integers("sub {t} {x}, {y}")}
 
+    def gradient(self, g: Value) -> Cotangents:
+        return g, neg(g)
+
 
 class Mul(Elementwise, name="multiply"):
     """x * y; integers wrap."""
@@ -46,6 +54,9 @@ class Mul(Elementwise, name="multiply"):
     exact = True
     numpy = np.multiply
     llvm = {"f": ("fmul {t} {x}, {y}",), **integers("mul {t} {x}, {y}")}
+
+    def gradient(self, g: Value) -> Cotangents:
+        return mul(g, self.y), mul(g, self.x)
 
 
 class Div(Elementwise, name="divide"):
@@ -65,6 +76,10 @@ class Div(Elementwise, name="divide"):
             raise OpError(f"/ of {self.x.type} and {self.y.type}: integers have no exact quotient", help=help)
         return super().infer()
 
+    def gradient(self, g: Value) -> Cotangents:
+        part = div(g, self.y)
+        return part, neg(mul(part, self.result))
+
 
 class Neg(Elementwise, name="negative"):
     """-x; integers wrap."""
@@ -74,6 +89,9 @@ class Neg(Elementwise, name="negative"):
     exact = True
     numpy = np.negative
     llvm = {"f": ("fneg {t} {x}",), **integers("sub {t} {t:0}, {x}")}
+
+    def gradient(self, g: Value) -> Cotangents:
+        return (neg(g),)
 
 
 class Abs(Elementwise, name="abs"):
@@ -85,6 +103,10 @@ class Abs(Elementwise, name="abs"):
     numpy = np.abs
     llvm = {"f": ("call {t} @llvm.fabs.{s}({t} {x})",), "i": ("call {t} @llvm.abs.{s}({t} {x}, i1 false)",), "u": ("or {t} {x}, {x}",)}
 
+    def gradient(self, g: Value) -> Cotangents:
+        zero = like(g, 0)
+        return (where(greater(self.x, zero), g, where(less(self.x, zero), neg(g), zero)),)
+
 
 class Sqrt(Elementwise, name="sqrt"):
     """Square root, rounded correctly; NaN below 0."""
@@ -94,6 +116,9 @@ class Sqrt(Elementwise, name="sqrt"):
     exact = True
     numpy = np.sqrt
     llvm = {"f": ("call {t} @llvm.sqrt.{s}({t} {x})",)}
+
+    def gradient(self, g: Value) -> Cotangents:
+        return (div(mul(g, like(g, 0.5)), self.result),)
 
 
 class Fma(Elementwise, name="fma"):
@@ -107,6 +132,9 @@ class Fma(Elementwise, name="fma"):
     exact = True
     numpy = exact_fma
     llvm = {"f": ("call {t} @llvm.fma.{s}({t} {x}, {t} {y}, {t} {z})",)}
+
+    def gradient(self, g: Value) -> Cotangents:
+        return mul(g, self.y), mul(g, self.x), g
 
 
 class Maximum(Elementwise, name="maximum"):
@@ -124,6 +152,9 @@ class Maximum(Elementwise, name="maximum"):
         "b": ("or {t} {x}, {y}",),
     }
 
+    def gradient(self, g: Value) -> Cotangents:
+        return share(g, less(self.x, self.y), equal(self.x, self.y)), share(g, less(self.y, self.x), equal(self.x, self.y))
+
 
 class Minimum(Elementwise, name="minimum"):
     """The smaller of the two; NaN where either is; -0 under +0."""
@@ -140,12 +171,16 @@ class Minimum(Elementwise, name="minimum"):
         "b": ("and {t} {x}, {y}",),
     }
 
+    def gradient(self, g: Value) -> Cotangents:
+        return share(g, greater(self.x, self.y), equal(self.x, self.y)), share(g, greater(self.y, self.x), equal(self.x, self.y))
+
 
 class Compare(Elementwise):
     """A truth value for each pair of elements."""
 
     x: Value
     y: Value
+    steps = True
     exact = True
 
     def result_dtype(self) -> DType:
@@ -246,6 +281,7 @@ class Where(Elementwise, name="where"):
     same = ("x", "y")
     accepts = "fiub"
     exact = True
+    narrow = True
     numpy = np.where
     llvm = {k: ("select {b} {condition}, {t} {x}, {t} {y}",) for k in "fiub"}
 
@@ -253,6 +289,10 @@ class Where(Elementwise, name="where"):
         if self.condition.type.dtype is not DType.bool:
             raise OpError(f"the condition of where is bool, not {self.condition.type}")
         return self.common_dtype((self.x, self.y))
+
+    def gradient(self, g: Value) -> Cotangents:
+        zero = like(g, 0)
+        return None, where(self.condition, g, zero), where(self.condition, zero, g)
 
 
 class Cast(Elementwise, name="cast"):
@@ -268,31 +308,22 @@ class Cast(Elementwise, name="cast"):
         return self.dtype
 
     def evaluate(self, *args: Any) -> Array:
-        (x,) = args
-        x = np.asarray(x)
+        source = self.x.type.dtype
+        x = in_f32(np.asarray(args[0]), source) if source.is_narrow else np.asarray(args[0])
         if self.dtype is DType.bool:
             return x != 0
+        if self.dtype.is_narrow:
+            return rounded(x if x.dtype.kind == "f" else x.astype(np.float64), self.dtype)
         if x.dtype.kind == "f" and self.dtype.is_integer:
             return saturated(x, self.dtype)
         with np.errstate(all="ignore"):
             return x.astype(self.dtype.numpy)
 
     def code(self) -> Code:
-        source, target = self.x.type.dtype, self.dtype
-        have, want = kind(source), kind(target)
-        if source is target:
-            return ("bitcast {t} {x} to {r}",)
-        if want == "b":
-            return ("fcmp une {t} {x}, {t:0}",) if have == "f" else ("icmp ne {t} {x}, {t:0}",)
-        if have == "f":
-            if want == "f":
-                return (f"{'fpext' if target.bits > source.bits else 'fptrunc'} {{t}} {{x}} to {{r}}",)
-            return (f"call {{r}} @llvm.fpto{'s' if want == 'i' else 'u'}i.sat.{{rs}}.{{s}}({{t}} {{x}})",)
-        if want == "f":
-            return (f"{'sitofp' if have == 'i' else 'uitofp'} {{t}} {{x}} to {{r}}",)
-        if have != "b" and target.bits <= source.bits:
-            return ("bitcast {t} {x} to {r}" if target.bits == source.bits else "trunc {t} {x} to {r}",)
-        return (f"{'sext' if have == 'i' else 'zext'} {{t}} {{x}} to {{r}}",)
+        return conversion(self.x.type.dtype, self.dtype)
+
+    def gradient(self, g: Value) -> Cotangents:
+        return (cast(g, self.x.type.dtype) if self.x.type.dtype.is_float else None,)
 
 
 class Bitcast(Elementwise, name="bitcast"):
@@ -302,6 +333,7 @@ class Bitcast(Elementwise, name="bitcast"):
     dtype: DType
     public = False
     exact = True
+    narrow = True
 
     def result_dtype(self) -> DType:
         return self.dtype
@@ -312,76 +344,23 @@ class Bitcast(Elementwise, name="bitcast"):
     def code(self) -> Code:
         return ("bitcast {t} {x} to {r}",)
 
-
-class BitAnd(Elementwise, name="bitwise_and"):
-    """The bits set in both."""
-
-    x: Value
-    y: Value
-    accepts = "iub"
-    exact = True
-    numpy = np.bitwise_and
-    llvm = {k: ("and {t} {x}, {y}",) for k in "iub"}
+    def gradient(self, g: Value) -> Cotangents:
+        return (None,)
 
 
-class BitOr(Elementwise, name="bitwise_or"):
-    """The bits set in either."""
+class StopGradient(Elementwise, name="stop_gradient"):
+    """x, which counts as a constant where a derivative is taken."""
 
     x: Value
-    y: Value
-    accepts = "iub"
+    accepts = "fiub"
     exact = True
-    numpy = np.bitwise_or
-    llvm = {k: ("or {t} {x}, {y}",) for k in "iub"}
+    numpy = np.asarray
 
+    def expand(self) -> Value:
+        return self.x
 
-class BitXor(Elementwise, name="bitwise_xor"):
-    """The bits set in one of the two."""
-
-    x: Value
-    y: Value
-    accepts = "iub"
-    exact = True
-    numpy = np.bitwise_xor
-    llvm = {k: ("xor {t} {x}, {y}",) for k in "iub"}
-
-
-class ShiftLeft(Elementwise, name="bitwise_left_shift"):
-    """x shifted left by y modulo the width."""
-
-    x: Value
-    y: Value
-    accepts = "iu"
-    exact = True
-    numpy = shifted_left
-    llvm = integers("and {t} {y}, {i:-1w}", "shl {t} {x}, {r0}")
-
-
-class ShiftRight(Elementwise, name="bitwise_right_shift"):
-    """x shifted right by y modulo the width; signed integers keep their sign."""
-
-    x: Value
-    y: Value
-    accepts = "iu"
-    exact = True
-    numpy = shifted_right
-    llvm = {"i": ("and {t} {y}, {i:-1w}", "ashr {t} {x}, {r0}"), "u": ("and {t} {y}, {i:-1w}", "lshr {t} {x}, {r0}")}
-
-
-class ShiftRightLogical(Elementwise, name="shift_right_logical"):
-    """x shifted right by y modulo the width, zeros coming in."""
-
-    x: Value
-    y: Value
-    public = False
-    accepts = "iu"
-    exact = True
-    llvm = integers("and {t} {y}, {i:-1w}", "lshr {t} {x}, {r0}")
-
-    def evaluate(self, *args: Array) -> Array:
-        x, y = args
-        unsigned = np.asarray(x).view(f"u{np.asarray(x).dtype.itemsize}")
-        return np.right_shift(unsigned, (y & (unsigned.dtype.itemsize * 8 - 1)).astype(unsigned.dtype)).view(np.asarray(x).dtype)
+    def gradient(self, g: Value) -> Cotangents:
+        return (None,)
 
 
 def add(x: Value, y: Value) -> Value:
@@ -452,8 +431,17 @@ def logical_and(x: Value, y: Value) -> Value:
     return And(x, y).result
 
 
+def logical_or(x: Value, y: Value) -> Value:
+    return Or(x, y).result
+
+
 def where(condition: Value, x: Value, y: Value) -> Value:
     return Where(condition, x, y).result
+
+
+def share(g: Value, loses: Value, ties: Value) -> Value:
+    """The cotangent of one of two operands that compete: none where it loses, half at a tie."""
+    return where(loses, like(g, 0), where(ties, mul(g, like(g, 0.5)), g))
 
 
 def cast(x: Value, dtype: DType) -> Value:
@@ -462,23 +450,3 @@ def cast(x: Value, dtype: DType) -> Value:
 
 def bitcast(x: Value, dtype: DType) -> Value:
     return Bitcast(x, dtype).result
-
-
-def bit_and(x: Value, y: Value) -> Value:
-    return BitAnd(x, y).result
-
-
-def bit_or(x: Value, y: Value) -> Value:
-    return BitOr(x, y).result
-
-
-def bit_xor(x: Value, y: Value) -> Value:
-    return BitXor(x, y).result
-
-
-def shift_left(x: Value, y: Value) -> Value:
-    return ShiftLeft(x, y).result
-
-
-def shift_right_logical(x: Value, y: Value) -> Value:
-    return ShiftRightLogical(x, y).result

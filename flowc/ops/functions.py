@@ -17,17 +17,20 @@ from flowc.ops.elementwise import (
     add,
     div,
     equal,
+    greater,
     less,
     less_equal,
     maximum,
     minimum,
     mul,
+    neg,
     not_equal,
     sqrt,
+    sub,
     where,
 )
 from flowc.ops.numerics import larger, smaller
-from flowc.ops.pointwise import Elementwise
+from flowc.ops.pointwise import Cotangents, Elementwise
 from flowc.ops.tensor import Array, like
 
 
@@ -54,6 +57,9 @@ class Exp(Mathematical, name="exp"):
     own = scalars.exp
     numpy = np.exp
 
+    def gradient(self, g: Value) -> Cotangents:
+        return (mul(g, self.result),)
+
 
 class Log(Mathematical, name="log"):
     """The natural logarithm; -inf at 0, NaN below."""
@@ -61,6 +67,9 @@ class Log(Mathematical, name="log"):
     x: Value
     own = scalars.log
     numpy = np.log
+
+    def gradient(self, g: Value) -> Cotangents:
+        return (div(g, self.x),)
 
 
 class Tanh(Mathematical, name="tanh"):
@@ -70,6 +79,9 @@ class Tanh(Mathematical, name="tanh"):
     own = scalars.tanh
     numpy = np.tanh
 
+    def gradient(self, g: Value) -> Cotangents:
+        return (mul(g, sub(like(g, 1), mul(self.result, self.result))),)
+
 
 class Sin(Mathematical, name="sin"):
     """The sine of x in radians; NaN of infinities."""
@@ -78,6 +90,9 @@ class Sin(Mathematical, name="sin"):
     own = scalars.sin
     numpy = np.sin
 
+    def gradient(self, g: Value) -> Cotangents:
+        return (mul(g, Cos(self.x).result),)
+
 
 class Cos(Mathematical, name="cos"):
     """The cosine of x in radians; NaN of infinities."""
@@ -85,6 +100,9 @@ class Cos(Mathematical, name="cos"):
     x: Value
     own = scalars.cos
     numpy = np.cos
+
+    def gradient(self, g: Value) -> Cotangents:
+        return (neg(mul(g, Sin(self.x).result)),)
 
 
 class Sigmoid(Mathematical, name="sigmoid"):
@@ -97,6 +115,9 @@ class Sigmoid(Mathematical, name="sigmoid"):
     def numpy(x: Array) -> Array:
         return 1 / (1 + np.exp(-x))
 
+    def gradient(self, g: Value) -> Cotangents:
+        return (mul(g, mul(self.result, sub(like(g, 1), self.result))),)
+
 
 class Erf(Mathematical, name="erf"):
     """2 / sqrt(pi) times the integral of e^-t^2 for t from 0 to x."""
@@ -104,6 +125,9 @@ class Erf(Mathematical, name="erf"):
     x: Value
     own = scalars.erf
     numpy = np.vectorize(math.erf, otypes=[np.float64])
+
+    def gradient(self, g: Value) -> Cotangents:
+        return (mul(g, mul(like(g, 2 / math.sqrt(math.pi)), exp(neg(mul(self.x, self.x))))),)
 
 
 class Relu(Elementwise, name="relu"):
@@ -119,6 +143,10 @@ class Relu(Elementwise, name="relu"):
     def expand(self) -> Value:
         zero = like(self.x, 0)
         return where(less_equal(self.x, zero), zero, self.x)
+
+    def gradient(self, g: Value) -> Cotangents:
+        zero = like(g, 0)
+        return (where(greater(self.result, zero), g, zero),)
 
 
 class Gelu(Elementwise, name="gelu"):
@@ -190,6 +218,16 @@ class Clip(Elementwise, name="clip"):
     def expand(self) -> Value:
         return minimum(maximum(self.x, self.low), self.high)
 
+    def gradient(self, g: Value) -> Cotangents:
+        """x has it from `low` to `high`, these included; a bound where it is the result."""
+        zero, under = like(g, 0), less(self.x, self.low)
+        above = greater(maximum(self.x, self.low), self.high)
+        return (
+            where(under, zero, where(greater(self.x, self.high), zero, g)),
+            where(above, zero, where(under, g, zero)),
+            where(above, g, zero),
+        )
+
 
 class Square(Elementwise, name="square"):
     """x * x"""
@@ -200,6 +238,9 @@ class Square(Elementwise, name="square"):
 
     def expand(self) -> Value:
         return mul(self.x, self.x)
+
+    def gradient(self, g: Value) -> Cotangents:
+        return (mul(mul(g, like(g, 2)), self.x),)
 
 
 class Rsqrt(Elementwise, name="rsqrt"):
@@ -216,11 +257,15 @@ class Rsqrt(Elementwise, name="rsqrt"):
     def expand(self) -> Value:
         return div(like(self.x, 1), sqrt(self.x))
 
+    def gradient(self, g: Value) -> Cotangents:
+        return (mul(mul(g, like(g, -0.5)), mul(self.result, mul(self.result, self.result))),)
+
 
 class IsNan(Elementwise, name="isnan"):
     """Whether x is not a number."""
 
     x: Value
+    steps = True
     accepts = "f"
     exact = True
     numpy = np.isnan
@@ -237,6 +282,7 @@ class IsInf(Elementwise, name="isinf"):
     """Whether x is an infinity."""
 
     x: Value
+    steps = True
     accepts = "f"
     exact = True
     numpy = np.isinf
@@ -253,6 +299,7 @@ class IsFinite(Elementwise, name="isfinite"):
     """Whether x is a number and no infinity."""
 
     x: Value
+    steps = True
     accepts = "f"
     exact = True
     numpy = np.isfinite

@@ -15,6 +15,7 @@ from flowc.ir.types import DType, Type
 from flowc.ops.tensor import Array, Tensor, broadcast, read
 
 Code = tuple[str, ...]
+Cotangents = tuple[Value | None, ...]
 
 
 class Elementwise(Tensor):
@@ -29,6 +30,7 @@ class Elementwise(Tensor):
     numpy: ClassVar[Callable[..., Any]]
     llvm: ClassVar[Mapping[str, Code]] = {}
     accepts: ClassVar[str] = "fiu"  # kinds of element
+    steps: ClassVar[bool] = False  # constant between jumps: its derivative is 0
     function: ClassVar[str] = ""  # a scalar LLVM function, called lane by lane, where lines say too little
 
     def infer(self) -> tuple[Type, ...]:
@@ -83,6 +85,15 @@ class Elementwise(Tensor):
     def scalar(self) -> Value | None:
         """The op on scalars as simpler ones, put in after fusion; None for a primitive."""
         return None
+
+    def gradient(self, g: Value) -> Cotangents | None:
+        """`g` times the derivative by each operand, of a shape that `g` and the operands broadcast to.
+
+        None in the place of an operand that has no derivative, or 0 everywhere; None
+        altogether where only `expand` says what the derivative is, if anything does. It is
+        linear in `g`: of a tangent of operand n, `gradient(tangent)[n]` is its part in that of the result.
+        """
+        return (None,) * len(self.operands) if self.steps else None
 
 
 MANTISSA = {DType.f16: 10, DType.bf16: 7, DType.f32: 23, DType.f64: 52}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from flowc.ir.core import Value
 from flowc.ops import math as scalars
-from flowc.ops.elementwise import mul
-from flowc.ops.pointwise import Elementwise
-from flowc.ops.tensor import Array, is_constant
+from flowc.ops.elementwise import Not, absolute, div, equal, less, logical_and, mul, sub, where
+from flowc.ops.functions import log
+from flowc.ops.pointwise import Cotangents, Elementwise
+from flowc.ops.tensor import Array, is_constant, like, number
 
 
 class Power(Elementwise, name="power"):
@@ -39,6 +41,27 @@ class Power(Elementwise, name="power"):
         if self.x.type.dtype.is_float:
             return scalars.pow(self.x, self.y)
         return IntegerPower(self.x, self.y).result
+
+    def gradient(self, g: Value) -> Cotangents:
+        """y x^(y - 1) and x^y log x; the first is 0 for y = 0 and the second 0 for x = 0, whatever the other."""
+        return mul(g, self._by_base()), mul(g, self._by_exponent())
+
+    def _by_base(self) -> Value:
+        x, y, one = self.x, self.y, like(self.x, 1)
+        match number(y):
+            case None:
+                singular = logical_and(equal(y, like(y, 0)), Not(less(absolute(div(one, x)), like(x, math.inf))).result)
+                return mul(y, power(where(singular, one, x), sub(y, one)))
+            case 0 | 1:
+                return y
+            case 2:
+                return mul(y, x)
+            case known:
+                return mul(y, power(x, like(x, known - 1)))
+
+    def _by_exponent(self) -> Value:
+        nothing = equal(self.x, like(self.x, 0))
+        return where(nothing, like(self.x, 0), mul(self.result, log(where(nothing, like(self.x, 1), self.x))))
 
 
 class IntegerPower(Elementwise, name="integer_power"):
@@ -101,4 +124,3 @@ def integer_power(x: Array, y: Array) -> Array:
 
 def power(x: Value, y: Value) -> Value:
     return Power.make(x, y)
-

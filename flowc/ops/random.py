@@ -16,8 +16,9 @@ from flowc.ir.data import Scalar
 from flowc.ir.dims import Dim, at_least, product, show
 from flowc.ir.types import DType, Type
 from flowc.ops.arguments import Number, Seed, Shape, Size, fixed
-from flowc.ops.elementwise import add, bit_or, cast, less, mul, shift_left, shift_right_logical, sqrt, sub, where
+from flowc.ops.elementwise import add, cast, less, mul, sqrt, sub, where
 from flowc.ops.functions import Cos, log
+from flowc.ops.integers import bit_or, shift_left, shift_right_logical
 from flowc.ops.kernel import flattened
 from flowc.ops.tensor import Array, Function, SizeValue, Tensor, constant, like, read
 from flowc.ops.threefry import SECOND, Arrays, Words, counter, second, threefry, threefry_of, words, words_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from flowc.ir.core import Value
-from flowc.ops.elementwise import absolute, add, greater, less, sub, where
-from flowc.ops.pointwise import MANTISSA, Elementwise
+from flowc.ops.elementwise import absolute, add, equal, greater, less, neg, sub, where
+from flowc.ops.pointwise import MANTISSA, Cotangents, Elementwise
 from flowc.ops.tensor import Array, like
 
 
@@ -20,6 +20,11 @@ class Copysign(Elementwise, name="copysign"):
     numpy = np.copysign
     llvm = {"f": ("call {t} @llvm.copysign.{s}({t} {x}, {t} {y})",)}
 
+    def gradient(self, g: Value) -> Cotangents:
+        """0 at 0, as that of |x|; y has none."""
+        kept = where(equal(self.result, self.x), g, neg(g))
+        return where(equal(self.x, like(g, 0)), like(g, 0), kept), None
+
 
 def copysign(x: Value, y: Value) -> Value:
     return Copysign(x, y).result
@@ -29,6 +34,7 @@ class Sign(Elementwise, name="sign"):
     """-1, 0 or 1; NaN and zeros stay."""
 
     x: Value
+    steps = True
     exact = True
 
     @staticmethod
@@ -46,6 +52,7 @@ class Floor(Elementwise, name="floor"):
     """The greatest integer not above x, as a float."""
 
     x: Value
+    steps = True
     accepts = "f"
     exact = True
     numpy = np.floor
@@ -58,6 +65,7 @@ class Ceil(Elementwise, name="ceil"):
     """The least integer not below x, as a float; -0 between -1 and 0."""
 
     x: Value
+    steps = True
     accepts = "f"
     exact = True
     numpy = np.ceil
@@ -71,6 +79,7 @@ class Trunc(Elementwise, name="trunc"):
     """The integer part of x, as a float."""
 
     x: Value
+    steps = True
     accepts = "f"
     exact = True
     numpy = np.trunc
@@ -83,6 +92,7 @@ class Round(Elementwise, name="round"):
     """The integer nearest to x, as a float; the even one of two as near."""
 
     x: Value
+    steps = True
     accepts = "f"
     exact = True
     numpy = np.rint

@@ -11,7 +11,8 @@ import numpy as np
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim, at_most
 from flowc.ir.types import DType, Type
-from flowc.ops.elementwise import add, bit_or, bit_xor, cast, shift_left, shift_right_logical
+from flowc.ops.elementwise import add, cast
+from flowc.ops.integers import bit_or, bit_xor, shift_left, shift_right_logical
 from flowc.ops.tensor import Array, SizeValue, constant, like
 
 ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)

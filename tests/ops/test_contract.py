@@ -188,6 +188,7 @@ MEANINGS: dict[str, Meaning] = {
     "isinf": Meaning(lambda x: np.abs(x) == np.inf),
     "isfinite": Meaning(lambda x: np.abs(x) < np.inf),
     "relu": Meaning(lambda x: np.where(x <= 0, x.dtype.type(0), x)),
+    "stop_gradient": Meaning(lambda x: x),
     "exp": Meaning(wide(np.exp), ulps=1),
     "log": Meaning(wide(np.log), ulps=1),
     "tanh": Meaning(wide(np.tanh), ulps=1),

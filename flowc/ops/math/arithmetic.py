@@ -7,7 +7,8 @@ from functools import reduce, wraps
 
 from flowc.ir.core import Value
 from flowc.ir.types import DType
-from flowc.ops.elementwise import add, bit_and, bit_or, bitcast, cast, fma, less, mul, neg, shift_left, sub, where
+from flowc.ops.elementwise import add, bitcast, cast, fma, less, mul, neg, sub, where
+from flowc.ops.integers import bit_and, bit_or, shift_left
 from flowc.ops.tensor import like
 
 BITS = {DType.f32: DType.i32, DType.f64: DType.i64}  # the integers as wide

@@ -8,7 +8,8 @@ import numpy as np
 
 from flowc.ir.core import Value
 from flowc.ir.types import DType
-from flowc.ops.elementwise import add, bit_and, bitcast, cast, div, equal, fma, less, less_equal, mul, sub, where
+from flowc.ops.elementwise import add, bitcast, cast, div, equal, fma, less, less_equal, mul, sub, where
+from flowc.ops.integers import bit_and
 from flowc.ops.math.arithmetic import MANTISSA, bits, narrow_in_f32, polynomial
 from flowc.ops.tensor import like
 

@@ -6,7 +6,8 @@ from math import inf, nan
 
 from flowc.ir.core import Value
 from flowc.ir.types import DType
-from flowc.ops.elementwise import absolute, add, bit_and, bit_xor, bitcast, cast, div, equal, fma, less, mul, neg, sub, where
+from flowc.ops.elementwise import absolute, add, bitcast, cast, div, equal, fma, less, mul, neg, sub, where
+from flowc.ops.integers import bit_and, bit_xor
 from flowc.ops.math.arithmetic import MANTISSA, at_least, at_most, bits, fast_two_sum, narrow_in_f32, polynomial, two_product
 from flowc.ops.math.exponential import exp2_for_f32, exp2_of_sum
 from flowc.ops.math.logarithm import reduced

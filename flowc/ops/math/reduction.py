@@ -8,21 +8,8 @@ from math import pi
 
 from flowc.ir.core import Value
 from flowc.ir.types import DType
-from flowc.ops.elementwise import (
-    add,
-    bit_and,
-    bit_or,
-    bit_xor,
-    cast,
-    equal,
-    fma,
-    less,
-    mul,
-    shift_left,
-    shift_right_logical,
-    sub,
-    where,
-)
+from flowc.ops.elementwise import add, cast, equal, fma, less, mul, sub, where
+from flowc.ops.integers import bit_and, bit_or, bit_xor, shift_left, shift_right_logical
 from flowc.ops.math.arithmetic import bits, fast_two_sum, two_product
 from flowc.ops.math.pi import INVERSE_PI, INVERSE_PI_BITS
 from flowc.ops.tensor import like

@@ -7,22 +7,8 @@ from math import inf, nan, nextafter
 
 from flowc.ir.core import Value
 from flowc.ir.types import DType
-from flowc.ops.elementwise import (
-    absolute,
-    add,
-    bit_and,
-    bit_xor,
-    bitcast,
-    cast,
-    equal,
-    fma,
-    less,
-    mul,
-    neg,
-    shift_left,
-    sub,
-    where,
-)
+from flowc.ops.elementwise import absolute, add, bitcast, cast, equal, fma, less, mul, neg, sub, where
+from flowc.ops.integers import bit_and, bit_xor, shift_left
 from flowc.ops.math.arithmetic import bits, narrow_in_f32, polynomial
 from flowc.ops.math.pi import INVERSE_PI, INVERSE_PI_BITS
 from flowc.ops.math.reduction import reduced
