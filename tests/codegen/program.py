@@ -31,7 +31,7 @@ GUARD, MARK, JUNK = 192, 0xA5, 0x5A
 C_NUMBERS = {
     DType.bool: ctypes.c_uint8, DType.i8: ctypes.c_int8, DType.i16: ctypes.c_int16, DType.i32: ctypes.c_int32, DType.i64: ctypes.c_int64,
     DType.u8: ctypes.c_uint8, DType.u16: ctypes.c_uint16, DType.u32: ctypes.c_uint32, DType.u64: ctypes.c_uint64,
-    DType.f32: ctypes.c_float, DType.f64: ctypes.c_double,
+    DType.f16: ctypes.c_uint16, DType.bf16: ctypes.c_uint16, DType.f32: ctypes.c_float, DType.f64: ctypes.c_double,
 }  # fmt: skip
 RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
@@ -142,7 +142,8 @@ class Program:
         arguments: list[Any] = [ctypes.c_void_p(self.state.address)] if signature.stateful else []
         arguments += map(ctypes.c_int64, numbers)
         for port, guarded, array in zip(signature.inputs, ins, arrays, strict=True):
-            number = array.reshape(-1)[0].item() if not port.shape else None
+            bits = array.view(np.uint16) if port.dtype.is_narrow else array
+            number = bits.reshape(-1)[0].item() if not port.shape else None
             arguments.append(ctypes.c_void_p(guarded.address) if port.shape else C_NUMBERS[port.dtype](number))
         for n, guarded in enumerate(outs):
             arguments.append(ctypes.c_void_p(guarded.address))
