@@ -207,7 +207,8 @@ class _Writer:
                 shared = [getattr(op, n) for n in sharing] if not op.same or p.name in op.same else []
                 return self.of[value][0] if literal else self.beside(value, shared, OR)
             case _ if p.kind is Kind.tensors:
-                return f"[{', '.join(self.beside(v, value, OR) for v in value)}]"
+                items = ", ".join(self.beside(v, value, OR) for v in value)
+                return items if p.variadic else f"[{items}]"
             case (one,) if p.kind in (Kind.axis, Kind.axes, Kind.size):
                 return _attribute(one)
             case _:

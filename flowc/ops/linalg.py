@@ -1,14 +1,19 @@
-"""Products of matrices."""
+"""Products of matrices and of other tensors."""
 
 from __future__ import annotations
 
-from flowc.errors import OpError
+from collections.abc import Sequence
+from string import ascii_letters
+
+from flowc.errors import OpError, counted
 from flowc.ir.core import Value
-from flowc.ir.dims import Dim
+from flowc.ir.dims import Dim, show
 from flowc.ir.types import DType, Type
+from flowc.ops.arguments import Facing
+from flowc.ops.einsum import Einsum
 from flowc.ops.kernel import fold
-from flowc.ops.shape import reshape
-from flowc.ops.tensor import Array, Tensor, assumed_equal, broadcast, one_dtype, read
+from flowc.ops.shape import axis_of, reshape
+from flowc.ops.tensor import Array, Function, Tensor, assumed_equal, broadcast, differ, one_dtype, read
 
 
 class MatMul(Tensor, name="matmul"):
@@ -78,3 +83,62 @@ def leading(x: Type, y: Type) -> tuple[tuple[Dim, ...], tuple[tuple[Dim, Dim], .
 def matmul(x: Value, y: Value) -> Value:
     """x @ y, of vectors and matrices as NumPy has it."""
     return MatMul.make(x, y)
+
+
+class Dot(Function, name="dot"):
+    """The sum of products of two vectors in the order of `sum`, each term by fma; x @ y of vectors and matrices."""
+
+    @classmethod
+    def make(cls, x: Value, y: Value) -> Value:
+        for own in (x.type, y.type):
+            if own.rank not in (1, 2):
+                raise OpError(f"dot takes vectors and matrices, not {own}", help="write * for a scalar, matmul or tensordot for more axes")
+        return matmul(x, y)
+
+
+class Outer(Function, name="outer"):
+    """`result[i, j] = x[i] * y[j]` of two vectors."""
+
+    @classmethod
+    def make(cls, x: Value, y: Value) -> Value:
+        for own in (x.type, y.type):
+            if own.rank != 1:
+                raise OpError(f"outer takes vectors, not {own}")
+        return Einsum.make("i,j->ij", x, y)
+
+
+class TensorDot(Function, name="tensordot"):
+    """The sum of products over axes of x and of y that face each other: lists of both, or how many last ones of x and first ones of y."""
+
+    @classmethod
+    def make(cls, x: Value, y: Value, axes: Facing = 2) -> Value:
+        left, right = _facing(x.type, y.type, axes)
+        pairs = list(zip(left, right, strict=True))
+        for a, b in pairs:
+            n, m = x.type.shape[a], y.type.shape[b]
+            if n != 1 and m != 1 and differ(n, m):
+                raise OpError(f"tensordot of {x.type} and {y.type}: axis {a} of the first has {show(n)}, axis {b} of the second {show(m)}")
+        if x.type.rank + y.type.rank - len(pairs) > len(ascii_letters):
+            raise OpError(f"tensordot of {x.type} and {y.type}: these are too many axes")
+        letters = iter(ascii_letters)
+        first = "".join(next(letters) for _ in x.type.shape)
+        facing = {b: first[a] for a, b in pairs}
+        second = "".join(facing[b] if b in facing else next(letters) for b in range(y.type.rank))
+        free = [c for a, c in enumerate(first) if a not in left] + [c for b, c in enumerate(second) if b not in right]
+        return Einsum.make(f"{first},{second}->{''.join(free)}", x, y)
+
+
+def _facing(x: Type, y: Type, axes: int | Sequence[int | tuple[int, ...]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The axes of x and of y that face each other, from the front."""
+    if isinstance(axes, int):
+        if not 0 <= axes <= min(x.rank, y.rank):
+            raise OpError(f"tensordot of {x} and {y} over {counted(axes, 'axis')}: there are not so many")
+        return tuple(range(x.rank - axes, x.rank)), tuple(range(axes))
+    named = [(own,) if isinstance(own, int) else own for own in axes]
+    left, right = (tuple(axis_of(a, t) for a in own) for own, t in zip(named, (x, y), strict=True))
+    if len(left) != len(right):
+        raise OpError(f"tensordot of {x} and {y}: {counted(len(left), 'axis')} of the first face {len(right)} of the second")
+    for own, given, t in ((left, named[0], x), (right, named[1], y)):
+        if len(set(own)) != len(own):
+            raise OpError(f"axes names an axis of {t} twice: {list(given)}")
+    return left, right

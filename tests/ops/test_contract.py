@@ -266,6 +266,7 @@ PLAIN = np.random.default_rng(2).standard_normal((4, 5)).astype(np.float32)
 LONG = np.random.default_rng(3).standard_normal((3, 1000))
 INTS = elements((4, 5), DType.i32, 4)
 BOOLS = elements((4, 5), DType.bool, 5)
+CUBE = np.random.default_rng(7).standard_normal((3, 3, 3))
 NOTHING = np.zeros((4, 0), np.float32)
 IDS = np.array([[0, -1], [3, 1]])
 CLASSES = np.array([4, 0, 2, -1])
@@ -322,6 +323,27 @@ CASES = [
     case("matmul", [PLAIN, PLAIN[0]], ["$0", "$1"], lambda x, y: x.astype(np.float64) @ y, 60),
     case("matmul", [LONG[0], LONG[1]], ["$0", "$1"], lambda x, y: x.astype(np.longdouble) @ y, 1000),
     case("matmul", [np.ones((2, 1, 3, 4)), np.ones((5, 4, 2))], ["$0", "$1"], lambda x, y: x @ y),
+    case("einsum", [PLAIN, PLAIN.T.copy()], ["ij,jk->ik", "$0", "$1"], lambda x, y: x.astype(np.float64) @ y, 60),
+    case("einsum", [INTS, INTS.T.copy(), INTS], ["ij,jk,kl", "$0", "$1", "$2"], lambda x, y, z: x @ y @ z),
+    case("einsum", [CUBE, CUBE], ["...ij, ...kj -> ...ik", "$0", "$1"], lambda x, y: x @ y.transpose(0, 2, 1), 60),
+    case("einsum", [CUBE, CUBE[0]], ["iij,jk->ki", "$0", "$1"], lambda x, y: (x[[0, 1, 2], [0, 1, 2]] @ y).T, 60),
+    case("einsum", [X[:, :4]], ["ii->i", "$0"], np.diagonal),
+    case("einsum", [CUBE], ["bij->ji", "$0"], lambda x: x.sum(0).T, 60),
+    case("einsum", [CUBE, CUBE], ["aij,bji->", "$0", "$1"], lambda x, y: np.asarray((x.sum(0) * y.sum(0).T).sum()), 500),
+    case("einsum", [INTS[:, :1], INTS[0]], ["ij,j->i", "$0", "$1"], lambda x, y: (x * y).sum(1, dtype=np.int32)),
+    case("einsum", [X[0], X[:, 0]], ["i,j->ji", "$0", "$1"], lambda x, y: np.outer(y, x)),
+    case("dot", [LONG[0], LONG[1]], ["$0", "$1"], lambda x, y: x.astype(np.longdouble) @ y, 1000),
+    case("dot", [INTS, INTS[0]], ["$0", "$1"], lambda x, y: x @ y),
+    case("outer", [X[0], X[:, 0]], ["$0", "$1"], np.outer),
+    case("tensordot", [CUBE, CUBE], ["$0", "$1", [[1, 0], [0, -1]]], lambda x, y: np.tensordot(x, y, [[1, 0], [0, 2]]), 200),
+    case("tensordot", [INTS, INTS.T.copy()], ["$0", "$1", 1], lambda x, y: x @ y),
+    case("tensordot", [PLAIN, PLAIN], ["$0", "$1"], lambda x, y: (x.astype(np.float64) * y).sum(), 60),
+    case("trace", [CUBE], ["$0"], lambda x: np.trace(x, 0, 1, 2), 60),
+    case("trace", [INTS], ["$0", -2], lambda x: np.trace(x, -2, dtype=np.int32)),
+    case("diag", [X[0]], ["$0"], np.diag),
+    case("diag", [INTS[0]], ["$0", -2], lambda x: np.diag(x, -2)),
+    case("diag", [X], ["$0", 2], lambda x: np.diag(x, 2)),
+    case("diag", [X], ["$0", -9], lambda x: x[:0, 0]),
     case("linear", [PLAIN, PLAIN.T.copy(), PLAIN[:, 0]], ["$0", "$1", "$2"], lambda x, w, b: x.astype(np.float64) @ w + b, 200),
     case("reshape", [X], ["$0", [2, -1]], lambda x: x.reshape(2, -1)),
     case("transpose", [X], ["$0"], lambda x: x.T),
@@ -404,7 +426,7 @@ def test_built_in_is_its_meaning_in_numpy_and_by_definition(case: Case) -> None:
 
 def named_first_axis(case: Case) -> bool:
     """Whether the case holds for a first axis of any size."""
-    several = {"matmul", "linear", "concat", "stack", "split", "reshape", "broadcast_to", "expand", "cross_entropy"}
+    several = {"matmul", "linear", "concat", "stack", "split", "reshape", "broadcast_to", "expand", "cross_entropy", "dot", "einsum", "tensordot"}
     return bool(case.arrays) and case.arrays[0].ndim > 1 and case.name not in several
 
 
