@@ -22,7 +22,7 @@ from flowc.ops.call import REQUIRED, Parameter, parameters
 from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, Loop
 from flowc.ops.elementwise import Cast
 from flowc.ops.index import Gather
-from flowc.ops.join import Pad
+from flowc.ops.pad import Pad
 from flowc.ops.slicing import Slice
 from flowc.ops.tensor import Constant, SizeValue, Tensor, Weight
 

@@ -11,8 +11,8 @@ from flowc.ir.types import DType
 from flowc.ops.arguments import Axis
 from flowc.ops.einsum import Einsum
 from flowc.ops.elementwise import add, equal, where
-from flowc.ops.join import Pad
 from flowc.ops.make import iota
+from flowc.ops.pad import Pad
 from flowc.ops.reduce import Sum
 from flowc.ops.shape import unsqueeze
 from flowc.ops.slicing import Slice, greatest

@@ -147,6 +147,27 @@ class Take(Function, name="take"):
         return gather(x, [ids], [a], a)
 
 
+class GatherNd(Function, name="gather_nd"):
+    """`result[..., :] = x[ids[..., 0], ids[..., 1], ..., :]`: the last axis of ids indexes the first axes of x."""
+
+    same = ("x",)
+
+    @classmethod
+    def make(cls, x: Value, ids: Value) -> Value:
+        depth = ids.type.shape[-1] if ids.type.rank else None
+        if not isinstance(depth, int):
+            raise OpError(f"ids of gather_nd have a last axis of known size, unlike {ids.type}")
+        if depth > x.type.rank:
+            raise OpError(f"gather_nd of {x.type}: {counted(x.type.rank, 'axis')} and {depth} ids for each element, in {ids.type}")
+        if not ids.type.dtype.is_integer:
+            raise OpError(f"an index of {x.type} is an integer, not {ids.type}")
+        outer = ids.type.shape[:-1]
+        if not depth:
+            return broadcast_to(x, (*outer, *x.type.shape))
+        each = [reshape(sliced(ids, [*[slice(None)] * len(outer), slice(k, k + 1)]), outer) for k in range(depth)]
+        return Gather(x, tuple(each), tuple(range(depth)), 0, (told(ids, x),) * depth).result
+
+
 class Embedding(Function, name="embedding"):
     """The rows of `table` at `ids`."""
 

@@ -1,4 +1,4 @@
-"""Ops that put tensors together, take them apart, or set them in a border."""
+"""Ops that put tensors together."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 from flowc.errors import OpError, counted
 from flowc.ir.core import Value
-from flowc.ir.dims import Dim, at_least, show
-from flowc.ir.types import DType, Type
-from flowc.ops.arguments import Axis, Pairs
+from flowc.ir.dims import Dim
+from flowc.ir.types import Type
+from flowc.ops.arguments import Axis
 from flowc.ops.elementwise import where
 from flowc.ops.kernel import Inside
 from flowc.ops.shape import axis_of, unsqueeze
-from flowc.ops.tensor import Array, Read, Tensor, assumed_equal, like, one_dtype, read
+from flowc.ops.tensor import Array, Read, Tensor, assumed_equal, one_dtype
 
 
 class Concat(Tensor, name="concat"):
@@ -121,45 +121,3 @@ def stack(tensors: Sequence[Value], axis: int = 0) -> Value:
         raise OpError("stack of no tensors")
     first = tensors[0].type
     return Stack(tuple(tensors), axis_of(axis, Type(first.dtype, (*first.shape, 1)))).result
-
-
-class Pad(Tensor, name="pad"):
-    """x in a border of `value`: `before` and `after` elements on each axis."""
-
-    x: Value
-    value: Value
-    before: tuple[Dim, ...]
-    after: tuple[Dim, ...]
-    same = ("x", "value")
-    moves = True
-    exact = True
-
-    @classmethod
-    def make(cls, x: Value, pads: Pairs, mode: str = "constant", value: Value | None = None) -> Value:
-        if mode != "constant":
-            raise OpError(f'pad with mode "{mode}" is not there yet', help='the one mode is "constant"')
-        if len(pads) != x.type.rank:
-            raise OpError(f"pad of {x.type} takes {x.type.rank} pairs [before, after], not {len(pads)}")
-        border = like(x, False if x.type.dtype is DType.bool else 0) if value is None else value
-        if border.type.rank:
-            raise OpError(f"the border of pad is a scalar, not {border.type}")
-        return cls(x, border, tuple(a for a, _ in pads), tuple(b for _, b in pads)).result
-
-    def infer(self) -> tuple[Type, ...]:
-        for d in (*self.before, *self.after):
-            if at_least(-d, 1):
-                raise OpError(f"pad takes sizes that are not negative, not {show(d)}", help="a slice takes elements away")
-        one_dtype(self.name, self.x.type, self.value.type)
-        shape = zip(self.before, self.x.type.shape, self.after, strict=True)
-        return (Type(self.x.type.dtype, tuple(a + n + b for a, n, b in shape)),)
-
-    def evaluate(self, x: Array, value: Array) -> Array:
-        widths = list(zip(self.before, self.after, strict=True))
-        return np.pad(x, widths, constant_values=value.item()) if x.ndim else x  # type: ignore[call-overload]
-
-    def at(self, *i: Dim) -> Value:
-        each = list(zip(i, self.before, self.after, self.x.type.shape, strict=True))
-        own = tuple(k - a for k, a, _, _ in each)
-        inside = tuple(d for k, a, b, n in each for d in ((k - a,) if a != 0 else ()) + ((n - 1 - k + a,) if b != 0 else ()))
-        found = Read(self.x, own, inside).result
-        return where(Inside(inside).result, found, read(self.value, *i)) if inside else found
