@@ -14,6 +14,7 @@ from flowc.errors import OpError
 from flowc.ir.core import Value
 from flowc.ir.data import Scalar
 from flowc.ir.dims import Dim, at_least, product, show
+from flowc.ir.narrow import in_f32, rounded
 from flowc.ir.types import DType, Type
 from flowc.ops.arguments import Number, Seed, Shape, Size, fixed
 from flowc.ops.elementwise import add, cast, less, mul, sqrt, sub, where
@@ -23,7 +24,7 @@ from flowc.ops.kernel import flattened
 from flowc.ops.tensor import Array, Function, SizeValue, Tensor, constant, like, read
 from flowc.ops.threefry import SECOND, Arrays, Words, counter, second, threefry, threefry_of, words, words_of
 
-BITS = {DType.f32: 24, DType.f64: 53}  # of a uniform number
+BITS = {DType.f16: 11, DType.bf16: 8, DType.f32: 24, DType.f64: 53}  # of a uniform number
 
 
 class Random(Tensor):
@@ -38,7 +39,7 @@ class Random(Tensor):
             raise OpError(f"the seed of {self.name} is an i64 scalar, not {self.seed.type}", help="convert it: `... as i64`")
         if self.floats and type.dtype not in BITS:
             dtype = type.dtype.value
-            raise OpError(f"{self.name} gives f32 or f64, not {dtype}", help=f"convert the result: `{self.name}(f32, ...) as {dtype}`")
+            raise OpError(f"{self.name} gives floats, not {dtype}", help=f"convert the result: `{self.name}(f32, ...) as {dtype}`")
         return (type,)
 
     def drawn(self, i: tuple[Dim, ...], again: bool = False) -> Words:
@@ -52,10 +53,26 @@ class Random(Tensor):
         return threefry_of(words_of(seed), (low, high ^ np.uint32(SECOND if again else 0)))
 
 
+def computed_in(dtype: DType) -> DType:
+    """The dtype a random number of `dtype` is computed in."""
+    return DType.f32 if dtype.is_narrow else dtype
+
+
+def number_before(x: float, dtype: DType) -> float:
+    """The largest number of `dtype` below x, which is rounded to it."""
+    near = Scalar.of(x, dtype)
+    if not dtype.is_narrow:
+        return np.nextafter(near.element, -np.inf).item()
+    bits = int(near.element.view(np.uint16))
+    below = bits - 1 if 0 < bits < 1 << 15 else bits + 1 if near.number else (1 << 15) + 1
+    return Scalar(dtype, np.uint16(below).tobytes()).number
+
+
 def unit(x: Words, dtype: DType) -> Value:
-    """The top 24 or 53 bits of the words as a number in [0, 1)."""
-    if dtype is DType.f32:
-        return mul(cast(shift_right_logical(x[0], like(x[0], 8)), dtype), constant(2.0**-24, dtype))
+    """The top bits of the words, as many as a number of `dtype` has, as one in [0, 1); that of f16 and bf16 in f32."""
+    if dtype is not DType.f64:
+        top = shift_right_logical(x[0], like(x[0], 32 - BITS[dtype]))
+        return mul(cast(top, DType.f32), constant(2.0 ** -BITS[dtype], DType.f32))
     high, low = cast(x[0], DType.u64), cast(x[1], DType.u64)
     word = bit_or(shift_left(high, like(high, 32)), low)
     return mul(cast(shift_right_logical(word, like(word, 11)), dtype), constant(2.0**-53, dtype))
@@ -63,14 +80,17 @@ def unit(x: Words, dtype: DType) -> Value:
 
 def unit_of(x: Arrays, dtype: DType) -> Array:
     """`unit` in numpy."""
-    if dtype is DType.f32:
-        return (x[0] >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+    if dtype is not DType.f64:
+        return (x[0] >> np.uint32(32 - BITS[dtype])).astype(np.float32) * np.float32(2.0 ** -BITS[dtype])
     word = x[0].astype(np.uint64) << np.uint64(32) | x[1].astype(np.uint64)
     return (word >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 class Uniform(Random, name="uniform"):
-    """`low + u * (high - low)`, u the top 24 bits (f64: 53) of the words in [0, 1); the number before `high` where that rounds to it."""
+    """`low + u * (high - low)`, u the top 24 bits of the words in [0, 1); the number before `high` where that rounds to it.
+
+    In f64 u has 53 bits, in f16 11 and in bf16 8; f16 and bf16 are computed in f32 and rounded once.
+    """
 
     low: float
     high: float
@@ -88,27 +108,36 @@ class Uniform(Random, name="uniform"):
         types, dtype = self.checked(self.type), self.type.dtype
         if not math.isfinite(Scalar.of(self.high - self.low, dtype).number):
             raise OpError(f"uniform from {self.low:g} to {self.high:g}: the numbers in between reach further than {dtype.value} does")
+        if Scalar.of(self.low, dtype).number == Scalar.of(self.high, dtype).number:
+            raise OpError(f"uniform from {self.low:g} to {self.high:g}: {dtype.value} has one number for both")
         return types
 
     def evaluate(self, seed: Array) -> Array:
         dtype = self.type.dtype
-        low, span, high = (np.asarray(x, dtype.numpy) for x in (self.low, self.high - self.low, self.high))
+        own = computed_in(dtype)
+        low, span, high = (np.asarray(x, own.numpy) for x in self.ends())
         found = low + unit_of(self.drawn_of(seed), dtype) * span
-        return np.where(found < high, found, np.nextafter(high, low)).astype(dtype.numpy).reshape(self.type.shape)  # type: ignore[arg-type]
+        if dtype.is_narrow:
+            found = in_f32(rounded(found, dtype), dtype)
+        found = np.where(found < high, found, np.asarray(number_before(self.high, dtype), own.numpy))
+        return (rounded(found, dtype) if dtype.is_narrow else found).reshape(self.type.shape)  # type: ignore[arg-type]
+
+    def ends(self) -> tuple[float, ...]:
+        """`low`, `high - low` and `high` as numbers of the result's dtype."""
+        return tuple(Scalar.of(x, self.type.dtype).number for x in (self.low, self.high - self.low, self.high))
 
     def at(self, *i: Dim) -> Value:
         dtype = self.type.dtype
-        found = unit(self.drawn(i), dtype)
+        own, found = computed_in(dtype), unit(self.drawn(i), dtype)
         if (self.low, self.high) == (0, 1):
-            return found
-        high = constant(self.high, dtype)
-        before = float(np.nextafter(np.asarray(self.high, dtype.numpy), np.asarray(self.low, dtype.numpy)))
-        found = add(constant(self.low, dtype), mul(found, constant(self.high - self.low, dtype)))
-        return where(less(found, high), found, constant(before, dtype))
+            return cast(found, dtype)
+        low, span, high = (constant(x, own) for x in self.ends())
+        found = cast(add(low, mul(found, span)), dtype)
+        return where(less(cast(found, own), high), found, constant(number_before(self.high, dtype), dtype))
 
 
 class Normal(Random, name="normal"):
-    """`mean + std * z`, z = sqrt(-2 log(1 - u)) * cos(2 pi v) (Box & Muller 1958).
+    """`mean + std * z`, z = sqrt(-2 log(1 - u)) * cos(2 pi v) (Box & Muller 1958); in f16 and bf16 that of f32, rounded.
 
     u is the uniform number of the element, v that of its second word; in f64 that of a second pair of words,
     whose counter has the top bit set.
@@ -126,21 +155,22 @@ class Normal(Random, name="normal"):
         return self.checked(self.type)
 
     def evaluate(self, seed: Array) -> Array:
-        dtype = self.type.dtype
+        dtype = computed_in(self.type.dtype)
         x = self.drawn_of(seed)
         y = x[::-1] if dtype is DType.f32 else self.drawn_of(seed, again=True)
         u, v = unit_of(x, dtype).astype(np.float64), unit_of(y, dtype).astype(np.float64)  # type: ignore[arg-type]
         z = np.sqrt(-2 * np.log(1 - u)) * np.cos(2 * math.pi * v)
-        return (self.mean + self.std * z).astype(dtype.numpy).reshape(self.type.shape)  # type: ignore[arg-type]
+        found = np.asarray(self.mean + self.std * z, dtype.numpy)
+        return (rounded(found, self.type.dtype) if self.type.dtype.is_narrow else found).reshape(self.type.shape)  # type: ignore[arg-type]
 
     def at(self, *i: Dim) -> Value:
-        dtype = self.type.dtype
+        dtype = computed_in(self.type.dtype)
         x = self.drawn(i)
         y = (x[1], x[0]) if dtype is DType.f32 else self.drawn(i, again=True)
         u, v = sub(constant(1, dtype), unit(x, dtype)), unit(y, dtype)
         radius = sqrt(mul(constant(-2, dtype), log(u)))
         z = mul(radius, Cos(mul(constant(2 * math.pi, dtype), v)).result)
-        return add(constant(self.mean, dtype), mul(constant(self.std, dtype), z))
+        return cast(add(constant(self.mean, dtype), mul(constant(self.std, dtype), z)), self.type.dtype)
 
 
 class RandInt(Random, name="randint"):
@@ -170,7 +200,7 @@ class RandInt(Random, name="randint"):
     def evaluate(self, seed: Array) -> Array:
         (low,), (high,) = self.low, self.high
         scaled = self.drawn_of(seed)[0].astype(np.uint64) * np.uint64(high - low)  # type: ignore[arg-type]
-        chosen = (scaled >> np.uint64(32)).astype(np.int64) + np.int64(low)  # type: ignore[arg-type]
+        chosen = (scaled >> np.uint64(32)) + np.uint64(low % (1 << 64))  # type: ignore[arg-type]
         return chosen.astype(self.type.dtype.numpy).reshape(self.type.shape)  # type: ignore[arg-type]
 
     def at(self, *i: Dim) -> Value:

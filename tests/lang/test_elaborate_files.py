@@ -76,17 +76,23 @@ def test_array_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> Non
     np.savez(tmp_path / "w.npz", **{"fc1.weight": W, "half": W.astype(np.float16)})
     file = tmp_path / "m.flow"
     file.write_text(
-        'import weights "w.npz" as w\ngraph f(x: f32[2, 3]) -> (y: f32[2, 3]) {\n  a = w.fc1.wieght + x\n  b = w.half\n  y = x\n}\n'
+        'import weights "w.npz" as w\ngraph f(x: f32[2, 3]) -> (y: f32[2, 3]) {\n  a = w.fc1.wieght + x\n  b = w.half + x\n  y = x\n}\n'
     )
     assert refused(file) == (
         'm.flow:3:7: error: w.npz has no array "fc1.wieght"\n'
         "    a = w.fc1.wieght + x\n"
         "        ^~~~~~~~~~~~\n"
         'help: did you mean "fc1.weight"?\n\n'
-        "m.flow:4:7: error: f16 is not there yet\n"
-        "    b = w.half\n"
-        "        ^~~~~~\n"
-        "help: the dtypes are f32, f64, i32, i64, u8, bool\n\n"
+        "m.flow:4:7: error: + of f16[2, 3] and f32[2, 3]: elements do not mix\n"
+        "    b = w.half + x\n"
+        "        ^~~~~~~~~~\n"
+        "m.flow:1:27: note: w.half is f16[2, 3]\n"
+        '    import weights "w.npz" as w\n'
+        "                              ^\n"
+        "m.flow:2:9: note: x is declared f32[2, 3]\n"
+        "    graph f(x: f32[2, 3]) -> (y: f32[2, 3]) {\n"
+        "            ^\n"
+        "help: convert one side: `... as f16`\n\n"
         "2 errors"
     )
 

@@ -9,7 +9,9 @@ import pytest
 
 from flowc.errors import OpError
 from flowc.ir.core import Value, func
+from flowc.ir.data import Scalar
 from flowc.ir.dims import Size, dim
+from flowc.ir.narrow import as_stored, in_f32, rounded
 from flowc.ir.types import DType, Type
 from flowc.ops.call import built_ins, call
 from flowc.ops.define import define
@@ -50,12 +52,15 @@ def made(name: str, *arguments: Any, **named: Any) -> Array:
     return run(func("f", (), (value,)), ())[0]
 
 
-@pytest.mark.parametrize("dtype", [DType.f32, DType.f64])
+FLOATS = [DType.f16, DType.bf16, DType.f32, DType.f64]
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=lambda d: d.value)
 def test_uniform_numbers_are_the_top_bits_of_the_words(dtype: DType) -> None:
     high, low = threefry_of(words_of(np.int64(3)), words_of(np.arange(6)))
     word = [(int(a) << 32) | int(b) for a, b in zip(high, low, strict=True)]
-    bits = 24 if dtype is DType.f32 else 53
-    wanted = np.array([(w >> (64 - bits)) / 2**bits for w in word], dtype.numpy).reshape(2, 3)
+    bits = {DType.f16: 11, DType.bf16: 8, DType.f32: 24, DType.f64: 53}[dtype]
+    wanted = as_stored(np.array([(w >> (64 - bits)) / 2**bits for w in word]).reshape(2, 3), dtype)
     np.testing.assert_array_equal(made("uniform", dtype, [2, 3], seed=3), wanted)
 
 
@@ -67,6 +72,22 @@ def test_uniform_numbers_lie_from_low_to_below_high_and_keep_their_bits_by_defin
     assert x.min() >= first and x.max() < last
     from_elements = by_element("uniform", dtype, [40, 50], seed=11, low=low, high=high)
     assert from_elements.tobytes() == x.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [DType.f16, DType.bf16], ids=lambda d: d.value)
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-2.5, 7), (-1, 0), (1, 1.01), (-3, -2.9)])
+def test_narrow_uniform_numbers_lie_from_low_to_below_high_and_keep_their_bits_by_definition(dtype: DType, low: float, high: float) -> None:
+    bits = made("uniform", dtype, [40, 50], seed=11, low=low, high=high)
+    x = in_f32(bits, dtype)
+    first, last = (Scalar.of(end, dtype).number for end in (low, high))
+    assert x.min() >= first and x.max() < last
+    assert by_element("uniform", dtype, [40, 50], seed=11, low=low, high=high).tobytes() == bits.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [DType.f16, DType.bf16], ids=lambda d: d.value)
+def test_narrow_normal_numbers_are_those_of_f32_rounded(dtype: DType) -> None:
+    wide = made("normal", DType.f32, [400], seed=3, mean=1.5, std=2)
+    np.testing.assert_array_equal(made("normal", dtype, [400], seed=3, mean=1.5, std=2), rounded(wide, dtype))
 
 
 def by_element(name: str, *arguments: Any, **named: Any) -> Array:
@@ -85,10 +106,12 @@ def test_uniform_and_normal_numbers_have_their_moments() -> None:
 
 
 def test_integers_lie_in_their_range_and_reach_its_ends() -> None:
-    for dtype in (DType.u8, DType.i32, DType.i64):
+    for dtype in (DType.i8, DType.u8, DType.u16, DType.i32, DType.i64, DType.u64):
         x = made("randint", dtype, [500], 3, 9, seed=1)
         assert x.dtype == dtype.numpy and set(x.tolist()) == {3, 4, 5, 6, 7, 8}
         np.testing.assert_array_equal(by_element("randint", dtype, [500], 3, 9, seed=1), x)
+    top = made("randint", DType.u64, [500], (1 << 64) - 4, (1 << 64) - 1, seed=1)
+    assert {int(x) for x in top} == {(1 << 64) - 4, (1 << 64) - 3, (1 << 64) - 2}
     assert made("randint", DType.i64, [64], -(1 << 31), 1 << 31, seed=2).std() > 1e9
 
 
@@ -122,8 +145,10 @@ def test_normal_initialisers_have_their_spread(name: str, std: float) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("uniform", (DType.i32, [2], 1), "uniform gives f32 or f64, not i32"),
+        ("uniform", (DType.i32, [2], 1), "uniform gives floats, not i32"),
         ("uniform", (DType.f32, [2], 1, 1, 0), "uniform lies from low to high, and 1 is not below 0"),
+        ("uniform", (DType.bf16, [2], 1, 1, 1.001), "uniform from 1 to 1.001: bf16 has one number for both"),
+        ("randint", (DType.u8, [2], 0, 300, 1), "randint from 0 to 300 does not fit u8, which holds 0 to 255"),
         ("randint", (DType.i32, [2], 5, 5, 1), "randint from 5 to 5: between 1 and 2^32 integers lie in between"),
         ("randint", (DType.f32, [2], 0, 5, 1), "randint gives integers, not f32"),
         ("glorot_uniform", (DType.f32, [N, 3], 1), "glorot_uniform fills a tensor of two known sizes or more, not [N, 3]"),

@@ -40,7 +40,7 @@ def bound(frame: Frame, name: str, span: Span) -> Bound:
         return Bound(CONSTANTS[name], None, "constant")
     if name in frame.unit.values:
         return Bound(declared(frame, frame.unit, name, span), place(frame.unit.values[name], name), _kind(frame.unit.values[name]))
-    if name in DTYPES:
+    if name in DTYPES or name in LATER:
         return Bound(dtype(name, span), None, "dtype")
     if name in frame.unit.functions:
         raise Mistake(f"{name} is a function, and this wants a value", span, help=f"call it: `{name}(...)`")
@@ -221,7 +221,6 @@ def _array(frame: Frame, arrays: Arrays, name: str, key: str, span: Span) -> Den
     known = arrays.file.arrays
     if key not in known:
         raise Mistake(f'{arrays.file.path.name} has no array "{key}"', span, help=did_you_mean(key, known) or _some(list(known)))
-    dtype(known[key].dtype.value, span)
     shared = f"{arrays.name}.{key}"
     if shared not in frame.build.shared:
         try:
