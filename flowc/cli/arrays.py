@@ -17,7 +17,7 @@ import numpy as np
 from flowc.cli.inputs import bytes_of
 from flowc.errors import Error, did_you_mean
 from flowc.ir.data import element_text
-from flowc_runtime.dtypes import name_of, spelled
+from flowc_runtime.dtypes import name_of, numpy_dtype, spelled
 
 Array = np.ndarray[Any, Any]
 WHOLE = 64  # elements of an array that is printed whole
@@ -36,7 +36,8 @@ def fed(name: str, text: str) -> Any:
     if file.endswith((".npz", ".safetensors")):
         return _member(name, Path(file), key)
     try:
-        return np.load(io.BytesIO(bytes_of(file)), allow_pickle=False)
+        found = np.load(io.BytesIO(bytes_of(file)), allow_pickle=False)
+        return found.view(numpy_dtype("bf16")) if found.dtype.str == "|V2" else found
     except (ValueError, EOFError):
         raise Error(f"{name} is fed from {file}, which is no .npy file of numbers") from None
 
@@ -72,7 +73,8 @@ def _member(name: str, file: Path, key: str) -> Array:
     if key and key not in arrays:
         raise click.UsageError(f"{file} has no array {key}: {did_you_mean(key, arrays) or 'it holds ' + ', '.join(arrays)}")
     try:
-        return arrays[key or next(iter(arrays))].load()
+        stored = arrays[key or next(iter(arrays))]
+        return stored.load().view(numpy_dtype(stored.dtype.value))
     except WeightError as error:
         raise Error(f"{name} is fed from {file}: {error}") from None
 
@@ -112,7 +114,7 @@ def statistics(array: Array) -> str:
     """Least, mean and largest element, and how many are not numbers; of bools how many are true."""
     if array.dtype == np.bool_:
         return f"true {int(array.sum()):,} of {array.size:,}"
-    known = array[~np.isnan(array)] if array.dtype.kind == "f" else array
+    known = array[~np.isnan(array)] if array.dtype.kind == "f" or name_of(array.dtype) == "bf16" else array
     if not known.size:
         return f"nan {array.size:,} of {array.size:,}"
     with np.errstate(all="ignore"):

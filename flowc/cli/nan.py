@@ -10,6 +10,7 @@ import numpy as np
 
 from flowc.errors import Diagnostic, Error, Note, RunError
 from flowc.ir.core import Func, Value
+from flowc.ir.narrow import as_stored, in_f32
 from flowc.ops.control import StateRead
 from flowc.ops.interpret import run
 
@@ -26,11 +27,12 @@ def refuse_nan(graph: Func, inputs: Mapping[str, Any], state: Mapping[str, Array
         return
     values = [v for op in graph.body.ops for v in op.results if v.type.below is None and v.type.dtype.is_float]
     whole = replace(graph, body=replace(graph.body, results=tuple(values)), outputs=())
-    arrays = [np.asarray(inputs[p.hint], p.type.dtype.numpy) for p in graph.body.params]
+    arrays = [as_stored(inputs[p.hint], p.type.dtype) for p in graph.body.params]
     kept = {name: array.copy() for name, array in state.items()}
     for _ in range(runs):
         try:
-            found = dict(zip((*graph.body.params, *values), (*arrays, *run(whole, arrays, kept)), strict=True))
+            computed = zip((*graph.body.params, *values), (*arrays, *run(whole, arrays, kept)), strict=True)
+            found = {v: _numbers(array, v) for v, array in computed}
         except RunError:
             break
         first = next((v for v in values if _is_nan(found[v]) and not _came_in(v, found)), None)
@@ -40,7 +42,12 @@ def refuse_nan(graph: Func, inputs: Mapping[str, Any], state: Mapping[str, Array
 
 
 def _is_nan(array: Array) -> bool:
-    return array.dtype.kind == "f" and bool(np.isnan(array).any())
+    return (array.dtype.kind == "f" or array.dtype.name == "bfloat16") and bool(np.isnan(array).any())
+
+
+def _numbers(array: Array, value: Value) -> Array:
+    """What the interpreter holds for a value, as numbers."""
+    return in_f32(array, value.type.dtype) if value.type.dtype.is_narrow else array
 
 
 def _came_in(value: Value, found: Mapping[Value, Array]) -> bool:

@@ -16,6 +16,7 @@ from flowc.cli.inputs import FILE, json_option, options_of, source_of, stdin_onc
 from flowc.cli.stages import Watch
 from flowc.cli.terminal import Progress, coloured, say, seconds_text
 from flowc.errors import CompileError, Diagnostic, Note, RunError, render
+from flowc_runtime.dtypes import numpy_dtype
 
 if TYPE_CHECKING:
     from flowc.lang.elaborate import Test
@@ -124,7 +125,9 @@ def _native(test: Test, options: Options) -> list[Array]:
 def _interpreted(test: Test) -> list[Array]:
     from flowc.ops.interpret import initial_state, run
 
-    return run(test.module.func("test"), (), initial_state(test.module))
+    fn = test.module.func("test")
+    found = run(fn, (), initial_state(test.module))
+    return [array.view(numpy_dtype(r.type.dtype.value)) for array, r in zip(found, fn.body.results, strict=True)]
 
 
 def _say(outcomes: Sequence[Outcome]) -> None:

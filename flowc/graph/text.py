@@ -154,10 +154,11 @@ class _Writer:
     def expression(self, op: Op) -> Text:
         match op:
             case Constant(value, type):
-                text = element_text(np.frombuffer(value.data, type.dtype.numpy)[0])
+                text = str(value)
                 return (text, UNARY if text.startswith("-") else ATOM) if not type.rank else (f"full({_shape(type.shape)}, {text})", ATOM)
             case Weight(_, blob, type) if blob.array.size <= INLINE:
-                return (_array(blob.array), ATOM) if type.dtype in WEAK else (f"{_array(blob.array)} as {type.dtype.value}", POSTFIX)
+                text = _array(blob.array, type.dtype)
+                return (text, ATOM) if type.dtype in WEAK else (f"{text} as {type.dtype.value}", POSTFIX)
             case SizeValue((d,), type):
                 return _size(d), ATOM if isinstance(d, int) or re.fullmatch(r"\w+", _size(d)) else SUM
             case Cast(x, dtype):
@@ -270,8 +271,8 @@ def _shape(shape: Sequence[Dim]) -> str:
     return f"[{', '.join(map(_size, shape))}]"
 
 
-def _array(array: np.ndarray[Any, Any]) -> str:
-    return f"[{', '.join(_array(row) for row in array)}]" if array.ndim else element_text(array[()])
+def _array(array: np.ndarray[Any, Any], dtype: DType) -> str:
+    return f"[{', '.join(_array(row, dtype) for row in array)}]" if array.ndim else element_text(array[()], dtype)
 
 
 def _attribute(value: Any) -> str:

@@ -280,7 +280,8 @@ class _Reader:
                 raise self.wrong(f"not every element is {type.dtype.value}", tree)
             if len(given) != product(type.shape):
                 raise self.wrong(f"{len(given)} elements for {type}", tree)
-            return Blob.of(np.array(given, type.dtype.numpy).reshape(cast(tuple[int, ...], type.shape)))
+            elements = np.frombuffer(b"".join(Scalar.of(x, type.dtype).data for x in given), type.dtype.numpy)
+            return Blob.of(elements.reshape(cast(tuple[int, ...], type.shape)), type.dtype)
         if not isinstance(value, str):
             raise self.wrong("a weight is a list of elements or a digest", tree)
         digest, blobs = str(value).removeprefix("sha256:"), self.blobs

@@ -135,6 +135,8 @@ def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> St
             start = file.tell()
     except Exception as error:  # of whatever kind NumPy, zipfile and zlib have for bytes that are no array
         raise WeightError(f"{path.name}: {name} is no array: {error}") from None
+    if numpy.str[1:] == "V2":
+        raise WeightError(f"{path.name}: {name} has elements of 2 bytes without a type; bf16 is kept in a safetensors file")
     if numpy.str[1:] not in _NUMPY:
         raise WeightError(f"{path.name}: {name} has elements of type {numpy}, which flowc does not have")
     if not _are_sizes(list(shape)) or start + math.prod(shape) * numpy.itemsize != member.file_size:

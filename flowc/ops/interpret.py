@@ -130,7 +130,7 @@ class _Machine:
             case StateRead(symbol):
                 if symbol not in self.state:
                     raise RunError(f"{symbol} has no value yet: it has no initialiser and was not restored")
-                self.values[op.result] = self.state[symbol]
+                self.values[op.result] = as_stored(self.state[symbol], op.result.type.dtype)
             case StateWrite(symbol, value):
                 self.written[symbol] = self.values[value]
             case _:

@@ -35,7 +35,7 @@ class Arrays:
         """The array as a constant named as in the program."""
         stored = self.file.arrays[key]
         if key not in self.blobs:
-            self.blobs[key] = Blob.of(stored.load())
+            self.blobs[key] = Blob.of(stored.load(), stored.dtype)
         symbol = f"{self.name}.{key}"
         return Weight(Symbol(symbol), self.blobs[key], Type(stored.dtype, stored.shape), hints=(symbol,)).result
 

@@ -26,18 +26,24 @@ def _failure(check: TestCheck, results: Sequence[Array]) -> Diagnostic | None:
         bad = np.logical_not(left)
         return _told(check, bad, "false") if bad.any() else None
     x, y = np.broadcast_arrays(left, results[check.right])
+    a, b = _numbers(x), _numbers(y)
     with np.errstate(all="ignore"):
         if check.tolerance is None:
-            bad = np.logical_not(COMPARISONS[check.operator](x, y))
+            bad = np.logical_not(COMPARISONS[check.operator](a, b))
             told = f"{{}} {check.operator} {{}} does not hold"
         else:
             tolerance = np.asarray(results[check.tolerance])
-            bad = np.logical_not(np.abs(x - y) <= tolerance * np.maximum(1, np.abs(y)))
+            bad = np.logical_not(np.abs(a - b) <= _numbers(tolerance) * np.maximum(1, np.abs(b)))
             told = f"{{}} is not within {element_text(tolerance[()])} of {{}}"
     if not bad.any():
         return None
     at = np.unravel_index(int(np.argmax(bad)), bad.shape)
     return _told(check, bad, told.format(element_text(x[at]), element_text(y[at])))
+
+
+def _numbers(x: Array) -> Array:
+    """The elements, those of f16 and bf16 in f32, where a difference is not rounded to them."""
+    return x.astype(np.float32) if x.dtype.name in ("float16", "bfloat16") else x
 
 
 def _told(check: TestCheck, bad: Array, what: str) -> Diagnostic:
