@@ -157,7 +157,7 @@ def channels_last(layout: str) -> bool:
 def check_layout(op: type[Conv], layout: str) -> None:
     known = dict.fromkeys(("NCHW", "NHWC", f"NC{op.spatial}", f"N{op.spatial}C"))
     if layout not in known:
-        raise OpError(f'layout of {op.name} is {" or ".join(f"{k!r}" for k in known)}, not {layout!r}'.replace("'", '"'))
+        raise OpError(f"layout of {op.name} is {' or '.join(f'{k!r}' for k in known)}, not {layout!r}".replace("'", '"'))
 
 
 def check_ranks(op: type[Conv], x: Type, w: Type, layout: str) -> None:

@@ -1,4 +1,4 @@
-"""Neural networks: what other ops say, kept whole in the graph so that a schedule can know it."""
+"""Neural networks: softmax, dropout and what only combines other ops; kept whole in the graph where a schedule can know them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import numpy as np
 
 from flowc.errors import OpError
 from flowc.ir.core import Value
-from flowc.ir.dims import Dim, show
-from flowc.ir.types import Type
-from flowc.ops.arguments import Axis, Number, fixed
-from flowc.ops.elementwise import add, div, mul, neg, sqrt, sub
+from flowc.ir.dims import at_least, floor, show
+from flowc.ir.types import DType, Type
+from flowc.ops.arguments import Axis, Number, Seed, fixed
+from flowc.ops.elementwise import StopGradient, add, div, greater_equal, mul, sub, where
 from flowc.ops.functions import exp, log
-from flowc.ops.index import TakeAlong, in_range, told
 from flowc.ops.linalg import matmul
-from flowc.ops.reduce import Max, Mean, Sum, without
-from flowc.ops.shape import axis_of, reshape, unsqueeze
-from flowc.ops.tensor import Array, Function, Tensor, assumed_equal, like
+from flowc.ops.pointwise import Cotangents
+from flowc.ops.random import Uniform
+from flowc.ops.reduce import Max, Sum
+from flowc.ops.shape import Transpose, axis_of, reshape
+from flowc.ops.tensor import Array, Function, Tensor, like
 
 
 class AlongAxis(Tensor):
@@ -47,8 +48,17 @@ class Softmax(AlongAxis, name="softmax"):
             return (z / np.sum(z, axis=self.axis, keepdims=True)).astype(x.dtype)
 
     def expand(self) -> Value:
-        z = exp(sub(self.x, Max.make(self.x, axis=self.axis, keepdims=True)))
+        z = exp(sub(self.x, top(self.x, self.axis)))
         return div(z, Sum.make(z, self.axis, keepdims=True))
+
+    def gradient(self, g: Value) -> Cotangents:
+        y = self.result
+        return (mul(y, sub(g, Sum.make(mul(g, y), self.axis, keepdims=True))),)
+
+
+def top(x: Value, axis: int) -> Value:
+    """The largest along an axis, which stays with length 1; no derivative passes, as what it shifts there and back does not change."""
+    return StopGradient(Max.make(x, axis=axis, keepdims=True)).result
 
 
 def exp_shifted(x: Array, axis: int) -> Array:
@@ -64,8 +74,11 @@ class LogSoftmax(AlongAxis, name="log_softmax"):
         return log_softmax(x, self.axis).astype(x.dtype)
 
     def expand(self) -> Value:
-        z = sub(self.x, Max.make(self.x, axis=self.axis, keepdims=True))
+        z = sub(self.x, top(self.x, self.axis))
         return sub(z, log(Sum.make(exp(z), self.axis, keepdims=True)))
+
+    def gradient(self, g: Value) -> Cotangents:
+        return (sub(g, mul(exp(self.result), Sum.make(g, self.axis, keepdims=True))),)
 
 
 def log_softmax(x: Array, axis: int) -> Array:
@@ -75,142 +88,6 @@ def log_softmax(x: Array, axis: int) -> Array:
         return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
-def _of_axes(what: str, given: Value, op: LayerNorm | RmsNorm) -> Value:
-    """A scale or shift, refused where one of its axes is 1 and repeats: a shape of the axes, as PyTorch takes, is no scale."""
-    sizes = [op.x.type.shape[a] for a in op.axes]
-    short = [d == 1 and n != 1 for d, n in zip(given.type.shape[::-1], sizes[::-1], strict=False)]
-    if any(short):
-        message = f"{what} of {op.name} is {given.type}, and it is for axes of the sizes {', '.join(show(n) for n in sizes)}"
-        raise OpError(message, help="axis= says where the axes begin; a scalar is the same for all")
-    return given
-
-
-class LayerNorm(Tensor, name="layer_norm"):
-    """(x - mean) / sqrt(var + epsilon) over `axis` and all after it, then times `scale` plus `shift`; both sums in the order of `sum`."""
-
-    x: Value
-    axis: int
-    epsilon: float
-
-    @classmethod
-    def make(cls, x: Value, scale: Value | None = None, shift: Value | None = None, axis: Axis = -1, epsilon: Number = 1e-5) -> Value:
-        op = cls(x, axis_of(axis, x.type), fixed(epsilon, cls.name))
-        y = op.result if scale is None else mul(op.result, _of_axes("scale", scale, op))
-        return y if shift is None else add(y, _of_axes("shift", shift, op))
-
-    def infer(self) -> tuple[Type, ...]:
-        floats(self.name, self.x)
-        return (self.x.type,)
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        return tuple(range(self.axis, self.x.type.rank))
-
-    def evaluate(self, x: Array) -> Array:
-        wide = x.astype(np.float64)
-        with np.errstate(all="ignore"):
-            size = np.float64(np.prod([x.shape[a] for a in self.axes]))
-            centred = wide - np.sum(wide, axis=self.axes, keepdims=True) / size
-            var = np.sum(centred**2, axis=self.axes, keepdims=True) / size
-            return (centred / np.sqrt(var + self.epsilon)).astype(x.dtype)
-
-    def expand(self) -> Value:
-        centred = sub(self.x, Mean.make(self.x, self.axes, keepdims=True))
-        var = Mean.make(mul(centred, centred), self.axes, keepdims=True)
-        return div(centred, sqrt(add(var, like(var, self.epsilon))))
-
-
-class RmsNorm(Tensor, name="rms_norm"):
-    """x / sqrt(mean(x^2) + epsilon) over `axis` and all after it, then times `scale`; the sum in the order of `sum`."""
-
-    x: Value
-    axis: int
-    epsilon: float
-
-    @classmethod
-    def make(cls, x: Value, scale: Value | None = None, axis: Axis = -1, epsilon: Number = 1e-6) -> Value:
-        op = cls(x, axis_of(axis, x.type), fixed(epsilon, cls.name))
-        return op.result if scale is None else mul(op.result, _of_axes("scale", scale, op))
-
-    def infer(self) -> tuple[Type, ...]:
-        floats(self.name, self.x)
-        return (self.x.type,)
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        return tuple(range(self.axis, self.x.type.rank))
-
-    def evaluate(self, x: Array) -> Array:
-        wide = x.astype(np.float64)
-        with np.errstate(all="ignore"):
-            size = np.float64(np.prod([x.shape[a] for a in self.axes]))
-            return (wide / np.sqrt(np.sum(wide**2, axis=self.axes, keepdims=True) / size + self.epsilon)).astype(x.dtype)
-
-    def expand(self) -> Value:
-        square = Mean.make(mul(self.x, self.x), self.axes, keepdims=True)
-        return div(self.x, sqrt(add(square, like(square, self.epsilon))))
-
-
-class CrossEntropy(Tensor, name="cross_entropy"):
-    """One value per example, -log_softmax(logits) at its label, or summed times its probabilities, along an axis.
-
-    Labels are integers without that axis, or probabilities of the shape of logits.
-    """
-
-    logits: Value
-    labels: Value
-    axis: int
-    what: str
-    same = ("logits",)
-
-    @classmethod
-    def make(cls, logits: Value, labels: Value, axis: Axis = -1) -> Value:
-        return cls(logits, labels, axis_of(axis, logits.type), told(labels, logits)).result
-
-    @property
-    def by_id(self) -> bool:
-        return self.labels.type.dtype.is_integer
-
-    @property
-    def fails(self) -> bool:  # type: ignore[override]
-        return self.by_id
-
-    def infer(self) -> tuple[Type, ...]:
-        floats(self.name, self.logits)
-        x, y = self.logits.type, self.labels.type
-        if not self.by_id and y.dtype is not x.dtype:
-            help = f"convert them: `... as {x.dtype.value}`"
-            raise OpError(f"labels of cross_entropy are integers or {x.dtype.value}, not {y}", help=help)
-        self.assumes()
-        return (Type(x.dtype, without(x, (self.axis,))),)
-
-    def assumes(self) -> tuple[tuple[Dim, Dim], ...]:
-        x, y = self.logits.type, self.labels.type
-        wanted = without(x, (self.axis,)) if self.by_id else x.shape
-        message = f"labels of cross_entropy are {Type(y.dtype, wanted)} beside logits {x}, not {y}"
-        if len(wanted) != y.rank:
-            raise OpError(message)
-        return assumed_equal(list(zip(wanted, y.shape, strict=True)), message)
-
-    def evaluate(self, logits: Array, labels: Array) -> Array:
-        logs = log_softmax(logits, self.axis)
-        with np.errstate(all="ignore"):
-            if not self.by_id:
-                return -np.sum(labels * logs, axis=self.axis).astype(logits.dtype)
-            ids = np.expand_dims(in_range(self, labels, logits.shape[self.axis], self.what), self.axis)
-            return -np.take_along_axis(logs, ids, self.axis).squeeze(self.axis).astype(logits.dtype)
-
-    def expand(self) -> Value:
-        logs = LogSoftmax(self.logits, self.axis).result
-        if not self.by_id:
-            return neg(Sum(mul(self.labels, logs), (self.axis,)).result)
-        top = Max.make(self.logits, axis=self.axis, keepdims=True)
-        spread = log(Sum(exp(sub(self.logits, top)), (self.axis,)).result)
-        picked = TakeAlong(self.logits, unsqueeze(self.labels, self.axis), self.axis, self.what).result
-        shape = self.result.type.shape
-        return sub(spread, sub(reshape(picked, shape), reshape(top, shape)))
-
-
 class Linear(Function, name="linear"):
     """x @ w + b"""
 
@@ -218,3 +95,37 @@ class Linear(Function, name="linear"):
     def make(cls, x: Value, w: Value, b: Value | None = None) -> Value:
         y = matmul(x, w)
         return y if b is None else add(y, b)
+
+
+class Dropout(Function, name="dropout"):
+    """x / (1 - rate) where the f32 uniform number of the element is at least `rate`, else 0."""
+
+    same = ("x",)
+
+    @classmethod
+    def make(cls, x: Value, rate: Number, seed: Seed) -> Value:
+        floats("dropout", x)
+        share = fixed(rate, "dropout")
+        if not 0 <= share < 1:
+            raise OpError(f"rate of dropout is at least 0 and below 1, not {share:g}")
+        chance = Uniform(seed, 0.0, 1.0, Type(DType.f32, x.type.shape)).result
+        return where(greater_equal(chance, like(chance, share)), mul(x, like(x, 1 / (1 - share))), like(x, 0))
+
+
+class PixelShuffle(Function, name="pixel_shuffle"):
+    """`result[..., c, i * factor + u, j * factor + v] = x[..., (c * factor + u) * factor + v, i, j]`: channels to pixels."""
+
+    @classmethod
+    def make(cls, x: Value, factor: Axis) -> Value:
+        if x.type.rank < 3:
+            raise OpError(f"pixel_shuffle is over 3 axes, C H W, and {x.type} has {x.type.rank}")
+        if factor < 1:
+            raise OpError(f"factor of pixel_shuffle is 1 or more, not {factor}")
+        *rest, channels, rows, columns = x.type.shape
+        kept = floor(channels, factor * factor)
+        if at_least(channels - kept * factor * factor, 1):
+            raise OpError(f"pixel_shuffle of {x.type}: {show(channels)} channels are no multiple of {factor} * {factor}")
+        parts = reshape(x, (*rest, kept, factor, factor, rows, columns))
+        n = len(rest)
+        moved = Transpose(parts, (*range(n), n, n + 3, n + 1, n + 4, n + 2)).result
+        return reshape(moved, (*rest, kept, rows * factor, columns * factor))

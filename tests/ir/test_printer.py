@@ -14,7 +14,7 @@ from flowc.ir.types import DType, Type
 from flowc.ops.catalog import catalog
 from flowc.ops.control import Assert
 from flowc.ops.elementwise import Neg
-from flowc.ops.nn import RmsNorm
+from flowc.ops.norm import RmsNorm
 from flowc.ops.random import Normal
 from flowc.ops.tensor import constant
 

@@ -1,0 +1,49 @@
+"""Ops of networks have the values and the derivatives that PyTorch has; make_torch.py writes those."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowc.ir.core import Value, func
+from flowc.ir.types import DType, Type
+from flowc.ops.call import built_ins, call
+from flowc.ops.interpret import run
+from tests.ops.make_torch import CASES, FILE, Case
+
+Array = np.ndarray[Any, Any]
+DTYPES = {"float64": DType.f64, "int64": DType.i64, "bool": DType.bool}
+
+
+@pytest.fixture(scope="module")
+def wanted() -> Mapping[str, Array]:
+    with np.load(FILE) as file:
+        return dict(file)
+
+
+def params_of(case: Case) -> list[Value]:
+    return [Value(Type(DTYPES[a.dtype.name], a.shape), None, f"x{n}") for n, a in enumerate(case.tensors)]
+
+
+def made(case: Case, params: list[Value]) -> Value:
+    def argument(a: Any) -> Any:
+        if isinstance(a, str) and a.startswith("$"):
+            return params[int(a[1:])]
+        return a
+
+    value = call(built_ins()[case.name], [argument(a) for a in case.arguments], case.named)
+    assert isinstance(value, Value)
+    return value
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_the_value_is_that_of_torch(case: Case, wanted: Mapping[str, Array]) -> None:
+    params = params_of(case)
+    graph = func("f", tuple(params), (made(case, params),))
+    for bits in (False, True):
+        (found,) = run(graph, case.tensors, bits=bits)
+        assert found.shape == wanted[f"{case.id}/value"].shape
+        np.testing.assert_allclose(found, wanted[f"{case.id}/value"], rtol=1e-11, atol=1e-12)
