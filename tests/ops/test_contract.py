@@ -20,6 +20,7 @@ from flowc.ops.catalog import catalog
 from flowc.ops.interpret import has_meaning, run
 from flowc.ops.pointwise import Elementwise, kind
 from flowc.ops.tensor import Tensor
+from tests.ops.networks import NETWORKS
 
 Array = np.ndarray[Any, Any]
 Holds = Callable[[Func, Sequence[Array]], None]
@@ -196,8 +197,10 @@ MEANINGS: dict[str, Meaning] = {
     "cos": Meaning(wide(np.cos), ulps=1),
     "sigmoid": Meaning(wide(lambda x: 1 / (1 + np.exp(-x))), ulps=2),
     "erf": Meaning(np.vectorize(math.erf, otypes=[np.float64]), ulps=1),
+    "mse_loss": Meaning(lambda x, y: (x - y) * (x - y)),
+    "l1_loss": Meaning(lambda x, y: np.abs(x - y)),
 }
-COMPOSED = {"gelu", "silu"}  # their error is absolute, not in units of the last place
+COMPOSED = {"gelu", "silu", "smooth_l1_loss", "binary_cross_entropy", "kl_div"}  # their error is absolute, not in units of the last place
 
 
 def test_every_elementwise_op_has_a_meaning_to_be_compared_with() -> None:
@@ -281,6 +284,10 @@ def softmax(x: Array) -> Array:
 def standardised(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
     wide = x.astype(np.longdouble)
     return (wide - wide.mean(axes, keepdims=True)) / np.sqrt(wide.var(axes, keepdims=True) + epsilon)
+
+
+def smooth_l1(d: Array, beta: float) -> Array:
+    return np.where(d < beta, d * d / (2 * beta), d - beta / 2)
 
 
 def gelu_by_tanh(x: Array) -> Array:
@@ -406,11 +413,15 @@ CASES = [
     case("cross_entropy", [PLAIN, CHANCES], ["$0", "$1"], lambda x, p: -(p * np.log(softmax(x))).sum(1), 32),
     case("gelu", [PLAIN], ["$0"], lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2, 64),
     case("gelu", [PLAIN], ["$0", "tanh"], gelu_by_tanh, 200),
+    case("smooth_l1_loss", [PLAIN, PLAIN[::-1]], ["$0", "$1", 0.5], lambda x, y: smooth_l1(np.abs(x - y), 0.5), 8),
+    case("binary_cross_entropy", [CHANCES, CHANCES[::-1]], ["$0", "$1"], lambda x, y: -(y * np.log(x) + (1 - y) * np.log(1 - x)), 16),
+    case("kl_div", [PLAIN, CHANCES], ["$0", "$1"], lambda x, y: y * (np.log(y.astype(np.longdouble)) - x), 16),
     case("silu", [PLAIN], ["$0"], lambda x: x / (1 + np.exp(-x.astype(np.float64))), 16),
     case("size", [X], ["$0"], lambda x: np.int64(20)),
     case("rank", [X], ["$0"], lambda x: np.int64(2)),
+    *(case(*given, **named) for *given, named in NETWORKS),
 ]  # fmt: skip
-RANDOM = {"uniform", "normal", "randint", "bernoulli", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal"}
+RANDOM = {"dropout", "uniform", "normal", "randint", "bernoulli", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal"}
 
 
 def test_every_built_in_is_in_a_case() -> None:
@@ -442,7 +453,10 @@ def test_built_in_is_its_meaning_in_numpy_and_by_definition(case: Case) -> None:
 
 def named_first_axis(case: Case) -> bool:
     """Whether the case holds for a first axis of any size."""
-    several = {"matmul", "linear", "concat", "stack", "split", "reshape", "broadcast_to", "expand", "cross_entropy", "dot", "einsum", "tensordot"}
+    several = {
+        "attention", "broadcast_to", "concat", "cross_entropy", "dot", "einsum", "expand", "linear", "matmul", "nll_loss", "reshape",
+        "split", "stack", "tensordot",
+    }  # fmt: skip
     return bool(case.arrays) and case.arrays[0].ndim > 1 and case.name not in several
 
 
