@@ -13,6 +13,7 @@ from flowc.codegen.llvm.kernel import emit
 from flowc.codegen.native import load
 from flowc.ir.core import Func, Module, indices, walk
 from flowc.ir.dims import Size
+from flowc.ir.narrow import in_f32
 from flowc.ir.printer import sizes as sizes_of
 from flowc.ops.interpret import bound, run
 from flowc.ops.kernel import Checked
@@ -37,8 +38,10 @@ def _holds_natively(fn: Func, arrays: Sequence[Array]) -> None:
     for stage in STAGES:
         planned = stage.run(planned, host())
     for runner in (run_kernel, _Native(planned)):
-        for found, bits in zip(_outputs(planned, fn, arrays, runner), wanted, strict=True):
+        for found, bits, result in zip(_outputs(planned, fn, arrays, runner), wanted, fn.body.results, strict=True):
             assert (found.dtype, found.shape) == (bits.dtype, bits.shape)
+            if result.type.dtype.is_narrow:
+                found, bits = (in_f32(a, result.type.dtype) for a in (found, bits))
             np.testing.assert_array_equal(found, bits)
             if found.dtype.kind == "f":
                 number = ~np.isnan(bits)

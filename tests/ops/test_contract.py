@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowc.ir.core import Func, Module, Value, func
+from flowc.errors import OpError
+from flowc.ir.core import Func, Module, Value, func, indices
 from flowc.ir.dims import Size, dim
+from flowc.ir.narrow import as_stored, in_f32, rounded
 from flowc.ir.parser import parse_module
 from flowc.ir.printer import print_module
 from flowc.ir.types import DType, Type
@@ -24,16 +26,18 @@ from tests.ops.networks import NETWORKS
 
 Array = np.ndarray[Any, Any]
 Holds = Callable[[Func, Sequence[Array]], None]
-NUMBERS = [DType.i8, DType.u8, DType.i32, DType.u32, DType.i64, DType.u64, DType.f32, DType.f64]
+INTEGERS = [DType.i8, DType.u8, DType.i16, DType.u16, DType.i32, DType.u32, DType.i64, DType.u64]
+NARROW = [DType.f16, DType.bf16]
+NUMBERS = [*INTEGERS, *NARROW, DType.f32, DType.f64]
 SHAPES = [(), (0,), (1,), (7,), (3, 65)]
 OPS = {name: op for name, op in catalog().items() if issubclass(op, Tensor)}
 POINTWISE = {name: op for name, op in OPS.items() if issubclass(op, Elementwise) and op.public}
 
 
-def tensor(array: Array, hint: str, sizes: str = "") -> Value:
-    """A parameter of the array's type; its first axes have the sizes named."""
+def tensor(array: Array, hint: str, sizes: str = "", dtype: DType | None = None) -> Value:
+    """A parameter of the array's type; its first axes have the sizes named.  An array of bf16 holds bits, and does not tell its dtype."""
     shape = tuple(dim(Size(sizes[a], 0)) if a < len(sizes) else n for a, n in enumerate(array.shape))
-    return Value(Type(DType(dtype_of(array)), shape), None, hint)
+    return Value(Type(dtype or DType(dtype_of(array)), shape), None, hint)
 
 
 def dtype_of(array: Array) -> str:
@@ -45,6 +49,8 @@ def elements(shape: tuple[int, ...], dtype: DType, seed: int = 0) -> Array:
     rng = np.random.default_rng(seed)
     if dtype is DType.bool:
         return rng.integers(0, 2, shape).astype(bool)
+    if dtype.is_narrow:
+        return rounded(elements(shape, DType.f32, seed), dtype)
     if dtype.is_float:
         special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -2.5, 3.0, 1e-40, 1e30], dtype.numpy)
         return np.where(rng.random(shape) < 0.4, rng.choice(special, shape), (3 * rng.standard_normal(shape)).astype(dtype.numpy))
@@ -72,6 +78,18 @@ def near(found: Array, wanted: Array, ulps: float, least: float = 0.0) -> None:
         np.testing.assert_array_equal(found[~finite], wanted.astype(found.dtype)[~finite])
         error = np.abs(found.astype(np.float64) - wide) / np.maximum(np.abs(wide), max(least, np.finfo(found.dtype).tiny))
         assert np.max(error[finite], initial=0) <= ulps * np.finfo(found.dtype).eps
+
+
+def nearest(found: Array, wanted: Array, dtype: DType, steps: int) -> None:
+    """At most so many elements of f16 or bf16 beside the number rounded to them; a zero of either sign is one, where it is not exact."""
+    assert (found.dtype, found.shape) == (dtype.numpy, wanted.shape)
+    bits = rounded(wanted.astype(np.float64), dtype)
+    nan = np.isnan(in_f32(bits, dtype))
+    np.testing.assert_array_equal(np.isnan(in_f32(found, dtype)), nan)
+    if not steps:
+        np.testing.assert_array_equal(found.view(np.uint16)[~nan], bits.view(np.uint16)[~nan])
+    places = [np.where(b >> 15, -(b & 0x7FFF), b)[~nan] for b in (a.view(np.uint16).astype(np.int32) for a in (found, bits))]
+    assert np.max(np.abs(places[0] - places[1]), initial=0) <= steps
 
 
 def graph(results: Value | tuple[Value, ...], params: Sequence[Value]) -> Func:
@@ -223,20 +241,27 @@ def operands(name: str, dtype: DType, shape: tuple[int, ...]) -> dict[str, Array
 def test_elementwise_op_is_its_meaning_in_numpy_and_by_element(name: str, dtype: DType) -> None:
     for shape in SHAPES:
         arrays = operands(name, dtype, shape)
-        params = [tensor(a, n) for n, a in arrays.items()]
+        params = pointwise_params(arrays, dtype)
         made = POINTWISE[name](*params).result
+        numbers = [in_f32(a, dtype) if p.type.dtype.is_narrow else a for a, p in zip(arrays.values(), params, strict=True)]
         with np.errstate(all="ignore"):
-            wanted = np.asarray(MEANINGS[name].of(*arrays.values()))
+            wanted = np.asarray(MEANINGS[name].of(*numbers))
         (found,) = run(graph(made, params), list(arrays.values()))
-        agree(MEANINGS[name], found, wanted)
+        agree(MEANINGS[name], found, wanted, made.type.dtype)
         simpler = definition(made)
-        if simpler is not None:
+        if simpler is not None and not dtype.is_narrow:
             (defined,) = run(graph(simpler, params), list(arrays.values()), bits=True)
-            agree(MEANINGS[name], defined, wanted)
+            agree(MEANINGS[name], defined, wanted, made.type.dtype)
 
 
-def agree(meaning: Meaning, found: Array, wanted: Array) -> None:
-    if meaning.ulps and found.dtype.kind == "f":
+def pointwise_params(arrays: dict[str, Array], dtype: DType, prefix: str = "") -> list[Value]:
+    return [tensor(a, prefix + n, dtype=DType.bool if n == "condition" else dtype) for n, a in arrays.items()]
+
+
+def agree(meaning: Meaning, found: Array, wanted: Array, dtype: DType) -> None:
+    if dtype.is_narrow:
+        nearest(found, wanted, dtype, steps=int(meaning.ulps > 0))
+    elif meaning.ulps and found.dtype.kind == "f":
         near(found, wanted, meaning.ulps)
     else:
         same(found, wanted)
@@ -479,7 +504,38 @@ def test_native_code_of_elementwise_ops_has_the_bits_of_their_definition(dtype: 
     for name in sorted(MEANINGS):
         if kind(dtype) in POINTWISE[name].accepts:
             own = operands(name, dtype, (3, 65))
-            inputs = [tensor(a, f"{name}.{n}") for n, a in own.items()]
+            inputs = pointwise_params(own, dtype, f"{name}.")
             results.append(POINTWISE[name](*inputs).result)
             arrays, params = [*arrays, *own.values()], [*params, *inputs]
+    holds_natively(graph(tuple(results), params), arrays)
+
+
+def over(case: Case, dtype: DType) -> list[tuple[Array, DType]]:
+    """The arrays of a case with its floats of 32 bits, or its integers, in another dtype of their kind; none where it has none."""
+    own = DType.f32 if dtype.is_float else DType.i32
+    dtypes = [DType(dtype_of(a)) for a in case.arrays]
+    with np.errstate(over="ignore"):
+        given = [(as_stored(a, dtype), dtype) if d is own else (a, d) for a, d in zip(case.arrays, dtypes, strict=True)]
+    return given if own in dtypes else []
+
+
+@pytest.mark.parametrize("dtype", [d for d in NUMBERS if d not in (DType.f32, DType.i32)], ids=lambda d: d.value)
+def test_built_ins_mean_the_same_in_every_dtype_they_take(dtype: DType, holds_natively: Holds) -> None:
+    params, arrays, results = list[Value](), list[Array](), list[Value]()
+    for n, case in enumerate(CASES):
+        given = over(case, dtype)
+        own = [tensor(a, f"c{n}.{k}", dtype=d) for k, (a, d) in enumerate(given)]
+        try:
+            made = case.made(own) if own else ()
+        except OpError as refused:
+            assert "takes floats" in str(refused) and dtype.is_integer, case.name
+            continue
+        found = [v for v in (made if isinstance(made, tuple) else [made]) if isinstance(v, Value) and not any(indices(v.type.shape))]
+        results, params, arrays = [*results, *found], [*params, *own], [*arrays, *(a for a, _ in given)]
+        meanings, definitions = (run(graph(tuple(found), own), [a for a, _ in given], bits=bits) for bits in (False, True))
+        for value, meant, defined in zip(found, meanings, definitions, strict=True):
+            if value.type.dtype.is_narrow:
+                nearest(meant, in_f32(defined, dtype), dtype, steps=int(case.ulps > 0))
+            elif not case.ulps:
+                same(meant, defined)
     holds_natively(graph(tuple(results), params), arrays)
