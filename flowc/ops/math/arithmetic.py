@@ -7,7 +7,7 @@ from functools import reduce, wraps
 
 from flowc.ir.core import Value
 from flowc.ir.types import DType
-from flowc.ops.elementwise import add, bitcast, cast, fma, less, mul, neg, sub, where
+from flowc.ops.elementwise import add, bitcast, cast, div, fma, less, mul, neg, sqrt, sub, where
 from flowc.ops.integers import bit_and, bit_or, shift_left
 from flowc.ops.tensor import like
 
@@ -24,6 +24,17 @@ def narrow_in_f32(function: Callable[..., Value]) -> Callable[..., Value]:
         if dtype in BITS:
             return function(*operands)
         return cast(function(*(cast(x, DType.f32) for x in operands)), dtype)
+
+    return widened
+
+
+def in_f64(function: Callable[..., Value]) -> Callable[..., Value]:
+    """The function computed in f64, and its result rounded to the dtype of its operands."""
+
+    @wraps(function)
+    def widened(*operands: Value) -> Value:
+        dtype = operands[0].type.dtype
+        return cast(function(*(cast(x, DType.f64) for x in operands)), dtype)
 
     return widened
 
@@ -67,6 +78,13 @@ def fast_two_sum(x: Value, y: Value) -> tuple[Value, Value]:
     return total, sub(y, sub(total, x))
 
 
+def two_sum(x: Value, y: Value) -> tuple[Value, Value]:
+    """x + y and what its rounding lost (Knuth 1969)."""
+    total = add(x, y)
+    second = sub(total, x)
+    return total, add(sub(x, sub(total, second)), sub(y, second))
+
+
 def two_product(x: Value, y: Value) -> tuple[Value, Value]:
     """x * y and what its rounding lost."""
     product = mul(x, y)
@@ -77,3 +95,17 @@ def product_plus(x: Value, y: Value, z: Value) -> tuple[Value, Value]:
     """x * y + z and nearly all that its rounding lost, where |z| >= |x * y| or z = 0."""
     total = fma(x, y, z)
     return total, fma(x, y, sub(z, total))
+
+
+def quotient(x: Value, x_rest: Value, y: Value, y_rest: Value) -> tuple[Value, Value]:
+    """(x + x_rest) / (y + y_rest) in two parts, for rests of a few ulps at most."""
+    inverse = div(like(y, 1), y)
+    ratio = mul(x, inverse)
+    missing = fma(neg(ratio), y_rest, add(fma(neg(ratio), y, x), x_rest))
+    return ratio, mul(missing, inverse)
+
+
+def root(x: Value, x_rest: Value) -> tuple[Value, Value]:
+    """The square root of x + x_rest in two parts, for a rest of a few ulps at most; NaN for x = 0, in the second part only."""
+    first = sqrt(x)
+    return first, div(add(fma(neg(first), first, x), x_rest), add(first, first))

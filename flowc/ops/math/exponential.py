@@ -1,4 +1,4 @@
-"""e to the power x, and what is made of it: sigmoid and tanh.
+"""e to the power x, and what is made of it: 2 to the power x, e^x - 1, sigmoid and the hyperbolic functions.
 
 All reduce as Cody and Waite (1980): x = k ln 2 + r with |r| <= ln 2 / 2, so that
 e^x = 2^k (1 + r + r^2 h(r)).  Adding 1.5 * 2^(stored bits) + b to x / ln 2 rounds it to k
@@ -21,6 +21,7 @@ from flowc.ops.math.arithmetic import (
     polynomial,
     power_of_two,
     product_plus,
+    two_product,
     with_sign,
 )
 from flowc.ops.tensor import like
@@ -39,6 +40,7 @@ class Exponential:
     h: tuple[float, ...]  # (e^r - 1 - r) / r^2
     zero: float  # e to this power rounds to 0
     infinite: float  # and to this to infinity
+    beyond: float  # the hyperbolic sine of this is infinite, a quarter of e to this power is not
 
 
 F32 = Exponential(
@@ -48,6 +50,7 @@ F32 = Exponential(
     h=(0.5, 0.16666666, 0.041666463, 0.008333571, 0.0013935091, 0.00019739478),  # |r| <= 0.3467: error of e^r 2^-33.2
     zero=-104.0,
     infinite=89.0,
+    beyond=89.7,
 )
 F64 = Exponential(
     bias=1023,
@@ -59,6 +62,7 @@ F64 = Exponential(
     ),  # |r| <= 0.3467: error of e^r 2^-63.8
     zero=-746.0,
     infinite=710.0,
+    beyond=710.6,
 )  # fmt: skip
 
 # (tanh(x) - x) / x^3 in x^2 for |x| <= 1, relative error of tanh 2^-27.6
@@ -76,6 +80,32 @@ def exp(x: Value) -> Value:
     rounder = where(below, _rounder(x, f.bias + f.step), _rounder(x, f.bias - f.step))
     n, r = _reduced(at_most(at_least(x, f.zero), f.infinite), rounder)
     return _in_two_steps(_expm1(r), n, below)
+
+
+@narrow_in_f32
+def exp2(x: Value) -> Value:
+    """2^x within 0.98 ulp, denormal results included; exact for integers."""
+    f = _format(x)
+    below = less(x, like(x, 0))
+    rounder = where(below, _rounder(x, f.bias + f.step), _rounder(x, f.bias - f.step))
+    t = at_most(at_least(x, -f.bias - MANTISSA[x.type.dtype] - 2.0), f.bias + 1.0)
+    n = add(t, rounder)
+    left = sub(t, sub(n, rounder))
+    return _in_two_steps(_expm1(fma(left, like(x, f.ln2[0]), mul(left, like(x, f.ln2[1])))), n, below)
+
+
+@narrow_in_f32
+def expm1(x: Value) -> Value:
+    """e^x - 1 within 0.8 ulp; -1 at -infinity, the sign of 0 stays.
+
+    2^(k-1) (e^r - 1) + (2^(k-1) - 1/2), and twice that: 2^(k-1) is finite where the result is.
+    """
+    f, bits = _format(x), MANTISSA[x.type.dtype]
+    n, _, expm1, rest = _expm1_in_two_parts(at_most(at_least(x, -bits), f.infinite), _rounder(x, f.bias - 1))
+    half = power_of_two(n)
+    total, lost = product_plus(half, expm1, sub(half, like(x, 0.5)))
+    y = add(total, fma(half, rest, lost))
+    return where(less(absolute(x), like(x, 2.0 ** (-bits - 2))), x, add(y, y))
 
 
 def exp2_of_sum(t: Value, rest: Value) -> Value:
@@ -100,6 +130,14 @@ def one_minus_exp(x: Value) -> Value:
     n, r = _reduced(neg(x), _rounder(x, _format(x).bias))
     scale = power_of_two(n)
     return fma(neg(scale), _expm1(r), sub(like(x, 1), scale))
+
+
+def bell(x: Value, factor: Value, factor_rest: Value) -> Value:
+    """e^(-x^2) (factor + factor_rest) in f64 for x from 0 to 28; what the square lost by rounding is taken from r."""
+    square, lost = two_product(x, x)
+    n, r = _reduced(neg(square), _rounder(x, F64.bias + F64.step))
+    expm1, scale = _expm1(sub(r, lost)), power_of_two(n)
+    return mul(mul(add(factor, fma(factor, expm1, factor_rest)), scale), like(x, 2.0**-F64.step))
 
 
 @narrow_in_f32
@@ -127,6 +165,32 @@ def tanh(x: Value) -> Value:
     return _tanh_f32(x) if x.type.dtype is DType.f32 else _tanh_f64(x)
 
 
+@narrow_in_f32
+def sinh(x: Value) -> Value:
+    """The hyperbolic sine within 1 ulp; the sign of 0 stays."""
+    y = _sum_of_powers(x, -1)
+    small = less(absolute(x), like(x, 2.0 ** (-MANTISSA[x.type.dtype] // 2 - 1)))
+    return where(small, x, with_sign(y, x))
+
+
+@narrow_in_f32
+def cosh(x: Value) -> Value:
+    """The hyperbolic cosine within 0.8 ulp."""
+    return _sum_of_powers(x, 1)
+
+
+def _sum_of_powers(x: Value, sign: int) -> Value:
+    """(e^|x| + sign e^-|x|) / 2, made as a quarter of each: 2^(k-2) is finite where the result is."""
+    f = _format(x)
+    size, rounder = at_most(absolute(x), f.beyond), _rounder(x, f.bias - 2)
+    n, r, expm1, rest = _expm1_in_two_parts(size, rounder)
+    up, down = power_of_two(n), power_of_two(sub(rounder, sub(n, rounder)))
+    down = mul(where(less(size, like(x, 60)), down, like(x, 0)), like(x, sign))  # too little to count from there on
+    whole, lost = fast_two_sum(up, down)
+    y = add(whole, fma(up, expm1, fma(up, rest, fma(down, _expm1(neg(r)), lost))))
+    return add(y, y)
+
+
 def _tanh_f32(x: Value) -> Value:
     """An odd polynomial below 1; from there 1 - 2 / (e^2x + 1), whose errors shrink as the quotient does."""
     size, half = absolute(x), like(x, 0.5)
@@ -150,6 +214,18 @@ def _tanh_f64(x: Value) -> Value:
     common = mul(scale, rest)
     error = add(error, fma(neg(y), common, common))
     return with_sign(fma(error, inverse, y), x)
+
+
+def _expm1_in_two_parts(x: Value, rounder: Value) -> tuple[Value, Value, Value, Value]:
+    """k and a bias in the low bits, r, e^r - 1, and what rounding lost of that."""
+    f = _format(x)
+    n = fma(x, like(x, LOG2_E), rounder)
+    k = sub(n, rounder)
+    exact = fma(k, like(x, -f.ln2[0]), x)
+    r = fma(k, like(x, -f.ln2[1]), exact)
+    missing = fma(k, like(x, -f.ln2[1]), sub(exact, r))
+    expm1, lost = product_plus(mul(r, r), polynomial(r, f.h), r)
+    return n, r, expm1, add(lost, fma(missing, expm1, missing))
 
 
 def _half_expm1_of_twice(x: Value) -> tuple[Value, Value, Value]:

@@ -61,8 +61,7 @@ def _window(start: Value) -> tuple[Value, Value, Value]:
     within = bit_and(start, like(start, 63))
     back = bit_xor(within, like(start, 63))
     upper, middle, lower = (
-        bit_or(shift_left(word, within), shift_right_logical(_right(following, 1), back))
-        for word, following in pairwise(words[:4])
+        bit_or(shift_left(word, within), shift_right_logical(_right(following, 1), back)) for word, following in pairwise(words[:4])
     )
     return upper, middle, lower
 

@@ -1,4 +1,4 @@
-"""Sine and cosine of any finite number of radians; NaN for infinities."""
+"""Sine, cosine and tangent of any finite number of radians; NaN for infinities."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from flowc.ir.core import Value
 from flowc.ir.types import DType
 from flowc.ops.elementwise import absolute, add, bitcast, cast, equal, fma, less, mul, neg, sub, where
 from flowc.ops.integers import bit_and, bit_xor, shift_left
-from flowc.ops.math.arithmetic import bits, narrow_in_f32, polynomial
+from flowc.ops.math.arithmetic import bits, fast_two_sum, in_f64, narrow_in_f32, polynomial, quotient, two_product
 from flowc.ops.math.pi import INVERSE_PI, INVERSE_PI_BITS
 from flowc.ops.math.reduction import reduced
 from flowc.ops.tensor import like
 
+PI = (3.141592653589793, 1.2246467991473532e-16)
 ROUNDER = 1.5 * 2.0**52
 WINDOWS = (0, 50, 76, 102)  # exponents from which an f32 meets other bits of 1 / pi
 
@@ -53,6 +54,19 @@ def cos(x: Value) -> Value:
     return cast(_alternating(n, f, -1), DType.f32)
 
 
+@in_f64
+def tan(x: Value) -> Value:
+    """The tangent within 0.8 ulp; NaN for infinities, the sign of 0 stays: a quotient in two parts."""
+    size = absolute(x)
+    angle = reduced(size)
+    odd = equal(bit_and(angle.quarters, like(angle.quarters, 1)), like(angle.quarters, 1))
+    (sine, sine_rest), (cosine, cosine_rest) = _sine_and_cosine_in_two_parts(angle.r, angle.rest)
+    over, over_rest = where(odd, neg(cosine), sine), where(odd, neg(cosine_rest), sine_rest)
+    y = add(*quotient(over, over_rest, where(odd, sine, cosine), where(odd, sine_rest, cosine_rest)))
+    y = bitcast(bit_xor(bits(y), bit_and(bits(x), like(bits(x), -(1 << 63)))), DType.f64)
+    return where(less(size, like(x, inf)), y, like(x, nan))
+
+
 def _window(x: Value) -> tuple[Value, Value, Value]:
     """An f32 in f64, and the part of 1 / pi that it meets, as a sum.
 
@@ -89,7 +103,7 @@ def _of_quarters(x: Value, ahead: int) -> Value:
     angle = reduced(size)
     quarters = add(angle.quarters, like(angle.quarters, ahead))
     odd = equal(bit_and(quarters, like(quarters, 1)), like(quarters, 1))
-    sine, cosine = _sine_and_cosine(angle.r, angle.rest)
+    sine, cosine = sine_and_cosine(angle.r, angle.rest)
     sign = shift_left(bit_and(quarters, like(quarters, 2)), like(quarters, 62))
     if not ahead:
         sign = bit_xor(sign, bit_and(bits(x), like(sign, -(1 << 63))))
@@ -97,12 +111,30 @@ def _of_quarters(x: Value, ahead: int) -> Value:
     return where(less(size, like(x, inf)), y, like(x, nan))
 
 
-def _sine_and_cosine(r: Value, rest: Value) -> tuple[Value, Value]:
+def sine_and_cosine(r: Value, rest: Value) -> tuple[Value, Value]:
+    """Of r + rest from -pi / 4 to pi / 4, in f64."""
+    (sine, _), (cosine, _) = _sine_and_cosine_in_two_parts(r, rest)
+    return sine, cosine
+
+
+def half_turns(x: Value) -> tuple[Value, Value, Value]:
+    """f = x less the nearest integer, and the sine and cosine of pi |f|, of an f64 not below 0; 0, 0 and 1 from 2^52 on."""
+    whole = like(x, 2.0**52)
+    f = where(less(x, whole), sub(x, sub(add(x, whole), whole)), like(x, 0))
+    size = absolute(f)
+    swapped = less(like(x, 0.25), size)
+    angle = where(swapped, sub(like(x, 0.5), size), size)
+    r, lost = two_product(angle, like(x, PI[0]))
+    sine, cosine = sine_and_cosine(r, fma(angle, like(x, PI[1]), lost))
+    return f, where(swapped, cosine, sine), where(swapped, sine, cosine)
+
+
+def _sine_and_cosine_in_two_parts(r: Value, rest: Value) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
     """Of r + rest; 1 - r^2 / 2 is made with what its rounding lost."""
     square, one = mul(r, r), like(r, 1)
     half = mul(square, like(r, 0.5))
     near_one = sub(one, half)
     lost = sub(sub(one, near_one), half)
-    sine = add(r, fma(mul(r, square), polynomial(square, SINE), mul(rest, near_one)))
-    cosine = add(near_one, add(fma(mul(square, square), polynomial(square, COSINE), neg(mul(r, rest))), lost))
+    sine = fast_two_sum(r, fma(mul(r, square), polynomial(square, SINE), mul(rest, near_one)))
+    cosine = fast_two_sum(near_one, add(fma(mul(square, square), polynomial(square, COSINE), neg(mul(r, rest))), lost))
     return sine, cosine
