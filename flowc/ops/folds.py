@@ -84,3 +84,17 @@ def arg(fold: str, terms: Array, active: Array) -> Array:
         takes = active[..., k] & ((best < 0) | better)
         best, held = np.where(takes, k, best), np.where(takes, x, held)
     return best
+
+
+def scattered(fold: str, into: Array, places: Array, terms: Array) -> None:
+    """Folds each term into the element at its place, those of one place in their order."""
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    first = np.flatnonzero(np.diff(ordered, prepend=-1))  # of the terms of each place
+    turn = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
+    by_turn = np.argsort(turn, kind="stable")
+    ends = np.cumsum(np.bincount(turn))
+    for begin, end in zip((0, *ends), ends, strict=False):
+        chosen = order[by_turn[begin:end]]
+        at = places[chosen]
+        into[at] = terms[chosen] if fold == "set" else joined(fold, into[at], terms[chosen])

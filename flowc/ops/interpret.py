@@ -9,7 +9,7 @@ element too, in the order their definitions fix, so that every bit is native's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,14 +18,16 @@ from flowc.ir.core import Block, Func, Module, Op, Value, indices, needed
 from flowc.ir.dims import Dim, Floor, Least, Polynomial, Size, atoms, dim, evaluate, linear, show, substitute
 from flowc.ir.narrow import as_stored
 from flowc.ir.types import Type, below
+from flowc.ops.accumulate import Accumulate, Slot
 from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, DynamicSize, Loop, Scan, StateRead, StateWrite
 from flowc.ops.derivative import After, Custom, Remat
-from flowc.ops.folds import arg, blocks, product_sum
+from flowc.ops.folds import arg, blocks, product_sum, scattered
 from flowc.ops.kernel import Checked, Inside, Reduce
 from flowc.ops.narrow import widened, widens
 from flowc.ops.pointwise import Elementwise
 from flowc.ops.tensor import Array, Constant, Read, SizeValue, Tensor
 
+T = TypeVar("T")
 SIZE, INDEX, LIMIT, ASSERT = 1, 2, 3, 4  # codes of `RunError`
 KINDS = {SIZE: "size out of range", INDEX: "index out of range", LIMIT: "limit reached", ASSERT: "assert failed"}
 
@@ -190,7 +192,9 @@ class _Machine:
         if has_meaning(op) and (op.exact or not self.bits):
             return self.meaning(op)
         expanded = op.expand()
-        return self.expanded(expanded) if expanded is not None else self.by_element(op)
+        if expanded is not None:
+            return self.expanded(expanded)
+        return self.accumulated(op) if isinstance(op, Accumulate) else self.by_element(op)
 
     def expanded(self, value: Value) -> Array:
         for v in needed((value,), self.values):
@@ -215,6 +219,18 @@ class _Machine:
         element = grid.over(indices, lambda: grid.settled(op.at(*map(dim, indices))))
         return np.array(np.broadcast_to(element, shape), op.result.type.dtype.numpy)
 
+    def accumulated(self, op: Accumulate) -> Array:
+        result = np.array(self.values[op.init])
+        grid = Grid(self.values, self.known, self.bits)
+        value, *places = grid.over(op.body.params, lambda: [grid.settled(r) for r in op.body.results])
+        value, there, *at = (np.broadcast_to(grid.wide(a), grid.shape).reshape(-1) for a in (value, grid.active, *places))
+        position = np.zeros(value.shape, np.int64)
+        for n, place in zip(result.shape, at, strict=True):
+            own = place.astype(np.int64)
+            there, position = there & (own >= 0) & (own < n), position * n + own
+        scattered(op.fold, result.reshape(-1), position[there], value[there])
+        return result
+
 
 def has_meaning(op: Tensor) -> bool:
     """Whether the op says what it is on numpy arrays."""
@@ -231,7 +247,7 @@ class Grid:
         self.shape: tuple[int, ...] = ()
         self.active: Array = np.asarray(True)
 
-    def over(self, indices: Sequence[Value], element: Callable[[], Array]) -> Array:
+    def over(self, indices: Sequence[Value], element: Callable[[], T]) -> T:
         """The element with one more axis for each index; `active` says where an index is below its extent."""
         for index in indices:
             extent = self.wide(self.dim(index.type.below or 0))
@@ -287,6 +303,9 @@ class Grid:
                 return self.read(self.tensors[tensor], at, inside)
             case Checked():
                 return self.checked(op)
+            case Slot(value, (bound,)):
+                index = self.of(value).astype(np.int64)
+                return np.where((index >= 0) & (index < self.wide(self.dim(bound))), index + 1, 0)
             case Reduce():
                 return self.reduce(op)
             case Elementwise():

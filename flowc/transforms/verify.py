@@ -9,6 +9,7 @@ from flowc.errors import CompileError, Diagnostic, OpError, counted
 from flowc.ir.core import Block, Func, Module, Op, Value, indices, walk
 from flowc.ir.dims import Dim, at_least, show
 from flowc.ir.types import Type
+from flowc.ops.accumulate import Accumulate
 from flowc.ops.control import StateRead, StateWrite
 from flowc.ops.define import Define
 from flowc.ops.kernel import Build, Checked, Kernel, Reduce
@@ -75,7 +76,7 @@ class _Checker:
 
     def op(self, op: Op, visible: set[Value], owner: Op | None) -> None:
         assert self.fn is not None
-        of_element = op.level == "kernel" and (isinstance(owner, Define) or owner is not None and owner.level == "kernel")
+        of_element = op.level == "kernel" and (isinstance(owner, Define | Accumulate) or owner is not None and owner.level == "kernel")
         if op.level != "any" and op.level not in HOLDS[self.fn.level] and not of_element:
             self.wrong(f"{op.name} is an op of level {op.level}, in a function of level {self.fn.level}", op)
         for v in op.operands:
