@@ -61,6 +61,15 @@ def turned(F: Any, x: Any, base: float) -> Any:
     return torch.cat([a * c - b * s, b * c + a * s], -1)
 
 
+def recurrent(F: Any, layer: str, x: Any, state: Sequence[Any], wx: Any, wh: Any, b: Any, bh: Any = None) -> tuple[Any, ...]:
+    """What every step emits, and the last state, of a layer of `torch.nn`."""
+    module = getattr(F.torch.nn, layer)(wx.shape[0], wh.shape[0]).double()
+    weights = {"weight_ih_l0": wx.T, "weight_hh_l0": wh.T, "bias_ih_l0": b, "bias_hh_l0": 0 * b if bh is None else bh}
+    first = tuple(s[None] for s in state)
+    ys, last = F.torch.func.functional_call(module, weights, (x, first if len(first) > 1 else first[0]))
+    return (ys, *(s[0] for s in (last if isinstance(last, tuple) else (last,))))
+
+
 IMAGE, CHANNELS = numbers(2, 4, 6, 5), numbers(4, seed=1)
 MASK = np.array([[True, False, True, True, True], [True, True, False, True, False], [False, True, True, True, True]])
 LABELS = np.array([4, 0, 2])
@@ -116,6 +125,12 @@ CASES = (
     case("attention: added mask", [numbers(2, 3, 4), numbers(2, 5, 4), numbers(2, 5, 3), numbers(3, 5)],
          lambda F, q, k, v, m: F.scaled_dot_product_attention(q, k, v, m)),
     case("rope", [numbers(2, 3, 6), np.arange(3)], lambda F, x, p: turned(F, x, 100.0), base=100.0),
+    case("lstm", [numbers(4, 2, 3), numbers(2, 2), numbers(2, 2, seed=1), numbers(3, 8), numbers(2, 8), numbers(8)],
+         lambda F, x, h, c, wx, wh, b: recurrent(F, "LSTM", x, [h, c], wx, wh, b)),
+    case("gru", [numbers(4, 2, 3), numbers(2, 2), numbers(3, 6), numbers(2, 6), numbers(6), numbers(6, seed=1)],
+         lambda F, x, h, wx, wh, b, bh: recurrent(F, "GRU", x, [h], wx, wh, b, bh)),
+    case("rnn", [numbers(4, 2, 3), numbers(2, 5), numbers(3, 5), numbers(5, 5), numbers(5)],
+         lambda F, x, h, wx, wh, b: recurrent(F, "RNN", x, [h], wx, wh, b)),
     case("pixel_shuffle", [numbers(2, 8, 2, 3)], lambda F, x: F.pixel_shuffle(x, 2), 2),
     case("cross_entropy", [numbers(3, 5), LABELS], lambda F, x, y: F.cross_entropy(x, y, reduction="none")),
     case("cross_entropy: chances", [numbers(3, 5), 2 * chances(3, 5)], lambda F, x, y: F.cross_entropy(x, y, reduction="none")),
@@ -128,21 +143,23 @@ CASES = (
 )  # fmt: skip
 
 
-def seed_of(result: Array) -> Array:
-    """The cotangent of a result in the cases."""
-    return np.random.default_rng(7).standard_normal(result.shape)
+def seed_of(result: Array, n: int) -> Array:
+    """The cotangent of result n in the cases."""
+    return np.random.default_rng([7, n]).standard_normal(result.shape)
 
 
 def written() -> dict[str, Array]:
-    """The value of every case as `<id>/value`, and `<id>/<n>` for the derivative of its sum, weighted by `seed_of`, by tensor n."""
+    """For every case its result n as `<id>/value<n>`, and `<id>/<n>`: the derivative by tensor n of their sum, weighted by `seed_of`."""
     import torch
 
     found: dict[str, Array] = {}
     for one in CASES:
         given = [torch.tensor(a, requires_grad=a.dtype == np.float64) for a in one.tensors]
-        value = one.of(torch.nn.functional, *given)
-        found[f"{one.id}/value"] = value.detach().numpy()
-        (value * torch.tensor(seed_of(value.detach().numpy()))).sum().backward()
+        made = one.of(torch.nn.functional, *given)
+        values = made if isinstance(made, tuple) else (made,)
+        arrays = [v.detach().numpy() for v in values]
+        found |= {f"{one.id}/value{n}": a for n, a in enumerate(arrays)}
+        sum((v * torch.tensor(seed_of(a, n))).sum() for n, (v, a) in enumerate(zip(values, arrays, strict=True))).backward()
         found |= {f"{one.id}/{n}": x.grad.numpy() for n, x in enumerate(given) if x.grad is not None}
     return found
 

@@ -93,6 +93,37 @@ def neighbours(x: Array) -> Array:
     return sum(square[:, c : c + 4] for c in range(3)) / 3
 
 
+def logistic(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def stepped(step: Callable[..., tuple[Array, ...]], x: Array, *state: Array) -> tuple[Array, ...]:
+    """The first of the state after each step, and the last state."""
+    ys: list[Array] = []
+    for row in x.astype(np.longdouble):
+        state = step(row, *state)
+        ys.append(state[0])
+    return (np.stack(ys), *state)
+
+
+def lstm(x: Array, h: Array, c: Array, wx: Array, wh: Array, b: Array) -> tuple[Array, ...]:
+    def step(row: Array, h: Array, c: Array) -> tuple[Array, ...]:
+        i, f, g, o = np.split(row @ wx + b + h @ wh, 4, -1)
+        c = logistic(f) * c + logistic(i) * np.tanh(g)
+        return logistic(o) * np.tanh(c), c
+
+    return stepped(step, x, h, c)
+
+
+def gru(x: Array, h: Array, wx: Array, wh: Array, b: Array, bh: Array) -> tuple[Array, ...]:
+    def step(row: Array, h: Array) -> tuple[Array, ...]:
+        (xr, xz, xn), (hr, hz, hn) = np.split(row @ wx + b, 3, -1), np.split(h @ wh + bh, 3, -1)
+        z, n = logistic(xz + hz), np.tanh(xn + logistic(xr + hr) * hn)
+        return ((1 - z) * n + z * h,)
+
+    return stepped(step, x, h)
+
+
 def call(name: str, arrays: list[Array], of: Callable[..., Any], *arguments: Any, ulps: float = 0, **named: Any) -> Given:
     """Arrays are the first arguments, unless the arguments speak of them."""
     given = () if "$0" in arguments else tuple(f"${n}" for n in range(len(arrays)))
@@ -141,6 +172,10 @@ NETWORKS = (
     call("attention", [numbers(2, 3, 4), numbers(2, 7, 4), numbers(2, 7, 5)], lambda q, k, v: attended(q, k, v, np.tri(3, 7, dtype=bool)),
          causal=True, scale=0.5, ulps=64),
     call("rope", [numbers(2, 3, 8), np.arange(5, 8)], turned, ulps=32),
+    call("lstm", [numbers(5, 2, 3), numbers(2, 4), numbers(2, 4), numbers(3, 16), numbers(4, 16), numbers(16)], lstm, ulps=200),
+    call("gru", [numbers(5, 2, 3), numbers(2, 4), numbers(3, 12), numbers(4, 12), numbers(12), numbers(12)], gru, ulps=200),
+    call("rnn", [numbers(5, 2, 3), numbers(2, 4), numbers(3, 4), numbers(4, 4), numbers(4)], ulps=200,
+         of=lambda x, h, wx, wh, b: stepped(lambda row, h: (np.tanh(row @ wx + b + h @ wh),), x, h)),
     call("pixel_shuffle", [numbers(2, 8, 2, 3)], lambda x: x.reshape(2, 2, 2, 2, 2, 3).transpose(0, 1, 4, 2, 5, 3).reshape(2, 2, 4, 6), 2),
     call("nll_loss", [LOGS, np.array([4, 0, -1, 2])], lambda x, i: -x[np.arange(4), i]),
 )  # fmt: skip
