@@ -450,11 +450,15 @@ def float_bits(rng: np.random.Generator, count: int, wide: Any, low: float, high
     return (rng.integers(0, 2, count, dtype=wide) << wide(wide().itemsize * 8 - 1)) | (exponent << wide(mantissa)) | fraction
 
 
-def test_a_dtype_without_native_code_is_refused() -> None:
+def test_arithmetic_on_bf16_that_was_not_put_into_f32_is_refused() -> None:
     x = tensor("x", N, dtype=DType.bf16)
-    with pytest.raises(OpError) as refused:
-        Native([x], neg(x), SSE2)
-    assert (str(refused.value), refused.value.help) == ("bf16 has no native code yet", "compute in f32: `... as f32`")
+    for result, name in ((neg(x), "negative"), (MatMul.make(x, x), "reduce")):
+        planned = schedule(fuse(Module("m", (func("f", (x,), (result,)),))), SSE2)
+        with pytest.raises(OpError) as refused:
+            emit([f for f in planned.funcs if any(isinstance(op, For) for op in f.body.ops)], SSE2, {})
+        assert (str(refused.value), refused.value.help) == (
+            f"{name} of bf16 stands in a kernel, where it has no code", "convert to f32 and back",
+        )  # fmt: skip
 
 
 def test_buffers_too_large_for_a_stack_are_refused() -> None:

@@ -23,6 +23,7 @@ from flowc.ir.types import DType
 from flowc.ops.elementwise import Elementwise
 from flowc.ops.kernel import LANES, Checked, Inside, Reduce
 from flowc.ops.loops import Alloc, For, Load, Store
+from flowc.ops.narrow import widens
 from flowc.ops.tensor import Constant, SizeValue
 from flowc.target import Target
 
@@ -112,6 +113,7 @@ class Kernel(Tiles):
             case For(kind="tile"):
                 self.tiles(op)
             case Reduce():
+                in_f32_alone(op)
                 self.reduce(op)
             case Alloc():
                 pass
@@ -127,6 +129,7 @@ class Kernel(Tiles):
             raise
 
     def made(self, op: Op, coordinate: Coordinate) -> None:
+        in_f32_alone(op)
         on = self.depends(op)
         spot = self.project(coordinate, on)
         if isinstance(op, Constant) or op.results and (op.results[0], spot) in self.names:
@@ -176,3 +179,11 @@ class Kernel(Tiles):
                 return whole
             case _:
                 return self.text.value(f"trunc {source} {whole} to {result}")
+
+
+def in_f32_alone(op: Op) -> None:
+    """Raises `OpError` for what kernels have no code for: `simplify` puts arithmetic on f16 and bf16 into f32."""
+    if widens(op):
+        values = (*op.operands, *op.results, *(r for region in op.regions for r in region.results))
+        dtype = next(v.type.dtype for v in values if v.type.dtype.is_narrow)
+        raise OpError(f"{op.name} of {dtype.value} stands in a kernel, where it has no code", help="convert to f32 and back")

@@ -85,7 +85,7 @@ def _f32_of_f16(t: Text, w: _Words) -> str:
 
 
 def _f16_of_f32(t: Text, w: _Words) -> str:
-    """Below 2^-14 the sum with 0.5 rounds, whose last bit is that of a denormal; else half a last bit is added, a little less where even."""
+    """Below 2^-14 the sum with 0.5 rounds, whose last bit is that of a denormal; else half a last bit is added, less where even."""
     bits = t.value(f"bitcast {w.single} %x to {w.wide}")
     size = t.value(f"and {w.wide} {bits}, {w.number(0x7FFFFFFF)}")
     sign = t.value(f"lshr {w.wide} {t.value(f'xor {w.wide} {bits}, {size}')}, {w.number(16)}")
