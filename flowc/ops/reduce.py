@@ -11,9 +11,11 @@ from flowc.ir.core import Value
 from flowc.ir.dims import Dim, at_least, dim, product
 from flowc.ir.types import DType, Type
 from flowc.ops.arguments import Axes, Axis, Number, fixed
-from flowc.ops.elementwise import add, cast, div, mul, not_equal, sqrt, sub
+from flowc.ops.elementwise import StopGradient, absolute, add, cast, div, equal, maximum, mul, not_equal, sqrt, sub, where
 from flowc.ops.functions import exp, finite, log
 from flowc.ops.kernel import Checked, fold
+from flowc.ops.pointwise import Cotangents
+from flowc.ops.powers import power
 from flowc.ops.shape import axes_of, reshape
 from flowc.ops.tensor import Array, Function, SizeValue, Tensor, like, read
 
@@ -92,6 +94,27 @@ class Prod(Folded, name="prod"):
     def evaluate(self, x: Array) -> Array:
         with np.errstate(all="ignore"):
             return np.prod(x, axis=self.axis, dtype=x.dtype)
+
+    def gradient(self, g: Value) -> Cotangents:
+        return (mul(kept(g, self.x, self.axis, True), products_of_others(self.x, self.axis)),)
+
+
+def products_of_others(x: Value, axes: tuple[int, ...]) -> Value:
+    """At each element the product of all others over the axes: that of those which are not 0, divided by the element, where no other is 0.
+
+    Written so that its own derivative is right too, with zeros in x: z is their sum, of which two leave one when the other is taken.
+    """
+    zero, one, none = equal(x, like(x, 0)), like(x, 1), like(x, 0)
+
+    def over(fold: type[Fold], terms: Value) -> Value:
+        return kept(fold(terms, axes).result, x, axes, True)
+
+    zeros, z = over(Sum, where(zero, one, none)), over(Sum, where(zero, x, none))
+    p = over(Prod, where(zero, one, x))
+    rest = div(p, where(zero, one, x))
+    at_zero = where(equal(zeros, one), p, where(equal(zeros, like(x, 2)), mul(sub(z, x), p), none))
+    elsewhere = where(equal(zeros, none), rest, where(equal(zeros, one), mul(z, rest), none))
+    return where(zero, at_zero, elsewhere)
 
 
 def counted(x: Value) -> Value:
@@ -298,6 +321,14 @@ class Var(OfFloats, name="var"):
             size = sub(size, like(self.x, self.correction))
         return div(Sum(mul(centred, centred), self.axis).result, size)
 
+    def gradient(self, g: Value) -> Cotangents:
+        """2 (x - mean) / (n - correction): what goes by way of the mean sums to 0."""
+        centred = sub(self.x, Mean.make(self.x, self.axis, keepdims=True))
+        size = size_value(self.x, self.axis)
+        if self.correction:
+            size = sub(size, like(self.x, self.correction))
+        return (mul(centred, kept(div(mul(like(self.x, 2), g), size), self.x, self.axis, True)),)
+
 
 class Std(OfFloats, name="std"):
     """The square root of `var`."""
@@ -317,7 +348,13 @@ class Std(OfFloats, name="std"):
             return np.asarray(np.sqrt(var)).astype(x.dtype)
 
     def expand(self) -> Value:
-        return sqrt(Var(self.x, self.axis, self.correction).result)
+        return root(Var(self.x, self.axis, self.correction).result)
+
+
+def root(x: Value) -> Value:
+    """The square root, whose derivative is 0 at 0."""
+    zero = equal(x, like(x, 0))
+    return where(zero, like(x, 0), sqrt(where(zero, like(x, 1), x)))
 
 
 class LogSumExp(OfFloats, name="logsumexp"):
@@ -337,9 +374,70 @@ class LogSumExp(OfFloats, name="logsumexp"):
             return np.asarray(np.reshape(shift, total.shape) + total).astype(x.dtype)
 
     def expand(self) -> Value:
-        shift = finite(Max(self.x, self.axis).result)
+        shift = StopGradient(finite(Max(self.x, self.axis).result)).result
         spread = kept(shift, self.x, self.axis, True)
         return add(shift, log(Sum(exp(sub(self.x, spread)), self.axis).result))
+
+    def gradient(self, g: Value) -> Cotangents:
+        """softmax(x); 0 where all is -inf."""
+        nothing = equal(self.result, like(self.result, -np.inf))
+        total = kept(where(nothing, like(self.result, 0), self.result), self.x, self.axis, True)
+        return (mul(kept(g, self.x, self.axis, True), exp(sub(self.x, total))),)
+
+
+class Norm(OfFloats, name="norm"):
+    """sum(|x|^ord)^(1 / ord) over axes, all where left out; inf and -inf the largest and least |x|, 0 how many are not 0.
+
+    Sums in the order of `sum`; the order 2 is sqrt(sum(x^2)).  Of nothing 0, inf for an order below 0.
+    The derivative is 0 where the norm is, and by elements that are 0.
+    """
+
+    ord: float
+
+    @classmethod
+    def make(cls, x: Value, ord: Number = 2, axis: Axes = None, keepdims: bool = False) -> Value:
+        axes = axes_of(axis, x.type)
+        return kept(cls(x, axes, fixed(ord, cls.name)).result, x, axes, keepdims)
+
+    def infer(self) -> tuple[Type, ...]:
+        if np.isnan(self.ord):
+            raise OpError(f"norm of {self.x.type} has no order nan")
+        return super().infer()
+
+    def evaluate(self, x: Array) -> Array:
+        sizes = np.abs(x)
+        if np.isinf(self.ord):
+            return np.max(sizes, axis=self.axis, initial=0) if self.ord > 0 else np.min(sizes, axis=self.axis, initial=np.inf)
+        with np.errstate(all="ignore"):
+            match self.ord:
+                case 0:
+                    return np.asarray(np.count_nonzero(x, axis=self.axis)).astype(x.dtype)
+                case 1:
+                    return np.sum(sizes, axis=self.axis)
+                case 2:
+                    return np.sqrt(np.sum(sizes * sizes, axis=self.axis))
+                case p:
+                    return np.asarray(np.sum(sizes.astype(np.float64) ** p, axis=self.axis) ** (1 / p)).astype(x.dtype)
+
+    def expand(self) -> Value:
+        x, sizes = self.x, absolute(self.x)
+        if np.isinf(self.ord):
+            return maximum(Max(sizes, self.axis).result, like(x, 0)) if self.ord > 0 else Min(sizes, self.axis).result
+        match self.ord:
+            case 0:
+                return Sum(cast(not_equal(x, like(x, 0)), x.type.dtype), self.axis).result
+            case 1:
+                return Sum(sizes, self.axis).result
+            case 2:
+                return root(Sum(mul(x, x), self.axis).result)
+            case p:
+                return powered(Sum(powered(sizes, p), self.axis).result, 1 / p)
+
+
+def powered(x: Value, p: float) -> Value:
+    """x to the power p of an x that is not negative; the derivative is 0 at 0."""
+    zero = equal(x, like(x, 0))
+    return where(zero, like(x, 0 if p > 0 else np.inf), power(where(zero, like(x, 1), x), like(x, p)))
 
 
 class CountNonzero(Function, name="count_nonzero"):

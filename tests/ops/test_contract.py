@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -301,6 +302,10 @@ CLASSES = np.array([4, 0, 2, -1])
 CHANCES = np.random.default_rng(6).dirichlet(np.ones(5), 4).astype(np.float32)
 
 
+def norms(x: Array, p: float) -> Array:
+    return np.array([np.linalg.norm(row, p) for row in x.astype(np.longdouble)])
+
+
 def softmax(x: Array) -> Array:
     z = np.exp(x.astype(np.longdouble) - x.max(-1, keepdims=True))
     return z / z.sum(-1, keepdims=True)
@@ -350,6 +355,10 @@ CASES = [
     case("argmax", [INTS], ["$0", 0, True], lambda x: x.argmax(0, keepdims=True)),
     case("count_nonzero", [INTS], ["$0", 0], lambda x: np.count_nonzero(x, 0)),
     case("logsumexp", [PLAIN], ["$0", 1], lambda x: np.log(np.exp(x.astype(np.longdouble)).sum(1)), 8),
+    *[case("norm", [PLAIN], ["$0", p, 1], partial(norms, p=p), 20) for p in (0, 1, 2, 3, 0.5, -1, math.inf, -math.inf)],
+    case("norm", [X], ["$0"], lambda x: np.linalg.norm(x), 20),
+    case("norm", [NOTHING], ["$0", 3], lambda x: np.zeros((4, 1), np.float32), axis=1, keepdims=True),
+    case("norm", [NOTHING], ["$0", -2], lambda x: np.full(4, np.inf, np.float32), axis=1),
     case("matmul", [PLAIN, PLAIN.T.copy()], ["$0", "$1"], lambda x, y: x.astype(np.float64) @ y, 60),
     case("matmul", [INTS, INTS.T.copy()], ["$0", "$1"], lambda x, y: x @ y),
     case("matmul", [PLAIN, PLAIN[0]], ["$0", "$1"], lambda x, y: x.astype(np.float64) @ y, 60),
