@@ -173,6 +173,18 @@ def scope(location: Span | None = None, device: str = "", namer: Namer | None = 
         _SCOPE.reset(token)
 
 
+@contextmanager
+def derived_from(op: Op, prefix: str) -> Generator[None]:
+    """Ops made inside have the place and device of `op`, and names after its result with `prefix` before."""
+    around = _SCOPE.get()
+    namer = Namer(prefix + op.hint) if op.hint else around.namer
+    token = _SCOPE.set(Scope(op.location, op.device, namer, around.made))
+    try:
+        yield
+    finally:
+        _SCOPE.reset(token)
+
+
 OPS: dict[str, type[Op]] = {}
 NO_VALUES: frozenset[Value] = frozenset()
 COMMON = frozenset({"hints", "location", "device"})  # fields of every op, no part of its form

@@ -143,9 +143,13 @@ def named(value: Value, hint: str) -> Value:
     return replace(op, hints=(hint,)).result
 
 
-def rewrite(fn: Func, rules: Callable[[Op], Found], known: dict[Value, Value] | None = None) -> Func:
-    """`fn` with each op replaced by what `rules` makes of it, to a fixed point; unreachable ops vanish."""
-    rewriter = Rewriter(rules, known)
+def rewrite(fn: Func, rules: Callable[[Op], Found], same: Mapping[Value, Value] | None = None) -> Func:
+    """`fn` with each op replaced by what `rules` makes of it, to a fixed point; unreachable ops vanish.
+
+    `same` says which values are another's.
+    """
+    rewriter = Rewriter(rules)
+    rewriter.becomes.update(same or {})
     roots = tuple(rewriter.settled(r) for r in fn.body.roots)
     results = tuple(rewriter.settled(r) for r in fn.body.results)
     return replace(fn, body=body(fn.body.params, results, roots))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from flowc.ir.core import Block, Op, Value, body, close, indices, retyped
+from flowc.ir.core import Block, Op, Value, body, close, indices, needed, retyped
 from flowc.ir.dims import Dim, dim
 from flowc.ir.rewrite import Rewriter
 from flowc.ir.types import Type
@@ -91,10 +91,18 @@ def tensors(element: Value) -> dict[Value, None]:
     return dict(reversed(found.items()))
 
 
+def scalars(results: Sequence[Value]) -> list[Value]:
+    """What the results are computed from, in order, down to reads and indices."""
+    known: dict[Value, bool] = {t: False for r in results for t in tensors(r)}
+    for value in needed(results, known):
+        known[value] = True
+    return [v for v, scalar in known.items() if scalar]
+
+
 class _Fresh(Rewriter):
     """Gives the parameters of regions a new identity, so that an element can be used twice."""
 
-    def block(self, old: Block) -> Block:
+    def block(self, old: Block, by_index: bool | None = None) -> Block:
         params = tuple(Value(retyped(p.type, self.index), None, p.hint) for p in old.params)
         self.done.update((p, q if q.type.below != 1 else dim(q)) for p, q in zip(old.params, params, strict=True))  # type: ignore[misc]
         self.done.update((q, q) for q in params)

@@ -11,6 +11,7 @@ from flowc.errors import OpError, counted
 from flowc.ir.core import Op, Symbol, Value
 from flowc.ir.data import Blob, Number, Scalar
 from flowc.ir.dims import Dim, at_least, show
+from flowc.ir.narrow import as_stored
 from flowc.ir.types import DType, Type
 
 Array = np.ndarray[Any, Any]
@@ -64,6 +65,17 @@ class Tensor(Op, BuiltIn):
     def expand(self) -> Value | None:
         """The same value in simpler ops; None for a primitive."""
         return None
+
+    def gradient(self, g: Value) -> Sequence[Value | None] | None:
+        """The cotangent of each operand, in its own shape, where that of the result is `g`; None for one that has none.
+
+        None altogether where `expand` or `at` say what the derivative is, as they mostly do.
+        """
+        return None
+
+    def tangent(self, *along: Value | None) -> Value | None:
+        """The tangent of the result along those of the operands, where neither `expand` nor `at` says it; None where it is 0."""
+        raise OpError(f"{self.name} has no derivative", location=self.location)
 
     def assumes(self) -> tuple[tuple[Dim, Dim], ...]:
         """Pairs of sizes that must be equal and could neither be proven so nor disproved: checks of the run."""
@@ -144,7 +156,7 @@ def constant(value: Number, dtype: DType) -> Value:
 
 def constant_array(array: Array, dtype: DType) -> Value:
     """A constant tensor, named after its elements."""
-    blob = Blob.of(array)
+    blob = Blob.of(as_stored(array, dtype), dtype)
     return Weight(Symbol(f"constant.{blob.digest[:12]}"), blob, Type(dtype, array.shape)).result
 
 

@@ -1,0 +1,1 @@
+"""Derivatives of values by values, as ordinary ops: reverse and forward mode."""
