@@ -4,29 +4,50 @@ from __future__ import annotations
 
 from string import ascii_lowercase
 
+import numpy as np
+
 from flowc.errors import OpError
 from flowc.ir.core import Value
-from flowc.ir.dims import least
-from flowc.ir.types import DType
+from flowc.ir.dims import Dim, least
+from flowc.ir.types import Type
 from flowc.ops.arguments import Axis
 from flowc.ops.einsum import Einsum
-from flowc.ops.elementwise import add, equal, where
-from flowc.ops.make import iota
-from flowc.ops.pad import Pad
+from flowc.ops.pointwise import Cotangents
 from flowc.ops.reduce import Sum
-from flowc.ops.shape import unsqueeze
 from flowc.ops.slicing import Slice, greatest
-from flowc.ops.tensor import Function, like
+from flowc.ops.tensor import Array, Function, Read, Tensor
 
 
-class Diag(Function, name="diag"):
+class Diag(Tensor, name="diag"):
     """Of a vector the matrix with it on the k-th diagonal, else 0; of matrices, the last two axes, the k-th diagonal."""
+
+    x: Value
+    k: int
+    moves = True
+    exact = True
 
     @classmethod
     def make(cls, x: Value, k: Axis = 0) -> Value:
         if not x.type.rank:
             raise OpError(f"diag takes a vector or matrices, not {x.type}")
-        return _matrix(x, k) if x.type.rank == 1 else diagonal(x, k)
+        return cls(x, k).result if x.type.rank == 1 else diagonal(x, k)
+
+    def infer(self) -> tuple[Type, ...]:
+        if self.x.type.rank != 1:
+            raise OpError(f"diag makes a matrix of a vector, not of {self.x.type}")
+        n = self.x.type.shape[0] + abs(self.k)
+        return (Type(self.x.type.dtype, (n, n)),)
+
+    def evaluate(self, x: Array) -> Array:
+        return np.diag(x, self.k)
+
+    def at(self, *i: Dim) -> Value:
+        row, column = i
+        beside = column - row - self.k
+        return Read(self.x, (row if self.k >= 0 else column,), (beside, -beside)).result
+
+    def gradient(self, g: Value) -> Cotangents:
+        return (diagonal(g, self.k),)
 
 
 class Trace(Function, name="trace"):
@@ -50,11 +71,3 @@ def diagonal(x: Value, k: int) -> Value:
     square = x if whole else Slice(x, (*zeros, below, right), (*outer, n, n), (*ones, 1, 1)).result
     letters = ascii_lowercase[: len(outer)]
     return Einsum(f"{letters}zz->{letters}z", (square,)).result
-
-
-def _matrix(x: Value, k: int) -> Value:
-    zero = like(x, False if x.type.dtype is DType.bool else 0)
-    run = Pad(x, zero, (max(-k, 0),), (max(k, 0),)).result if k else x
-    (n,) = run.type.shape
-    rows, columns = iota((n, 1), 0), iota((1, n), 1)
-    return where(equal(columns, add(rows, like(rows, k))), unsqueeze(run, 1), zero)
