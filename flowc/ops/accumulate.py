@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 from flowc.errors import OpError, counted
 from flowc.ir.core import Block, Op, Value, body, indices
@@ -12,13 +11,11 @@ from flowc.ir.data import Number, Scalar
 from flowc.ir.dims import Dim, at_least, dim, most, substitute
 from flowc.ir.types import DType, Type, below
 from flowc.ops.define import define, guarded, substituted, tensors
-from flowc.ops.elementwise import Add, Maximum, Minimum, Mul, cast, div, equal, less, where
+from flowc.ops.elementwise import add, cast, div, equal, less, maximum, minimum, mul, where
 from flowc.ops.kernel import axes, flattened
-from flowc.ops.pointwise import Elementwise
 from flowc.ops.tensor import Constant, Read, SizeValue, Tensor, constant, like
 
-STEPS: Mapping[str, type[Elementwise]] = MappingProxyType({"sum": Add, "prod": Mul, "max": Maximum, "min": Minimum})
-FOLDS = ("set", *STEPS)
+FOLDS = ("set", "sum", "prod", "max", "min")
 
 
 class Slot(Op, name="slot"):
@@ -202,6 +199,21 @@ def accumulate(init: Value, fold: str, extents: Sequence[Dim], element: Callable
     value, places = element(*map(dim, params))
     at = tuple(p if isinstance(p, Value) else i64(p) for p in places)
     return Accumulate(init, fold, _region(params, (value, *at))).result
+
+
+def folded(fold: str, old: Value, value: Value) -> Value:
+    """What an element becomes."""
+    match fold:
+        case "sum":
+            return add(old, value)
+        case "prod":
+            return mul(old, value)
+        case "max":
+            return maximum(old, value)
+        case "min":
+            return minimum(old, value)
+        case _:
+            return value
 
 
 def i64(d: Dim) -> Value:

@@ -52,11 +52,12 @@ class Load(Op, name="load"):
 
 
 class Store(Op, name="store"):
-    """Write one element of a buffer."""
+    """Write one element of a buffer; where one of `inside` is negative, nothing."""
 
     value: Value
     buffer: Value
     at: tuple[Dim, ...]
+    inside: tuple[Dim, ...] = ()
     level = "loops"
 
     def infer(self) -> tuple[Type, ...]:

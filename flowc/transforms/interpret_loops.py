@@ -18,6 +18,7 @@ from flowc.ir.core import Block, Func, Op, Value
 from flowc.ir.dims import Dim, Floor, Least, Polynomial, Size
 from flowc.ir.printer import sizes
 from flowc.ir.types import DType, Type
+from flowc.ops.accumulate import Slot
 from flowc.ops.elementwise import Elementwise
 from flowc.ops.folds import arg, blocks, product_sum
 from flowc.ops.kernel import Checked, Inside, Reduce
@@ -140,12 +141,15 @@ class _Machine:
                 self.buffers[op.result] = self.allocated(type)
             case Load(buffer, at, inside):
                 self.values[op.result] = self.load(buffer, at, inside)
-            case Store(value, buffer, at):
-                self.store(value, buffer, at)
+            case Store(value, buffer, at, inside):
+                self.store(value, buffer, at, inside)
             case Reduce():
                 self.values[op.result] = self.reduce(op)
             case Checked():
                 self.values[op.results[0]] = self.checked(op)
+            case Slot(value, (bound,)):
+                index = self.wide(self.value(value)).astype(np.int64)
+                self.values[op.results[0]] = np.where((index >= 0) & (index < self.wide(self.dim(bound))), index + 1, 0)
             case Constant(scalar):
                 self.values[op.result] = np.frombuffer(scalar.data, scalar.dtype.numpy)[0].reshape(())
             case SizeValue((d,), type):
@@ -205,8 +209,8 @@ class _Machine:
         found = data[self.place(buffer, at, used)]
         return np.where(used, found, np.zeros((), data.dtype))
 
-    def store(self, value: Value, buffer: Value, at: Sequence[Dim]) -> None:
-        used = np.broadcast_to(self.wide(self.active), self.grid)
+    def store(self, value: Value, buffer: Value, at: Sequence[Dim], inside: Sequence[Dim]) -> None:
+        used = np.broadcast_to(self.wide(self.active) & self.wide(self.holds(inside)), self.grid)
         place = tuple(np.broadcast_to(p, self.grid)[used] for p in self.place(buffer, at, used))
         self.buffers[buffer].data[place] = np.broadcast_to(self.wide(self.value(value)), self.grid)[used]
 

@@ -145,7 +145,7 @@ def _problems(op: Op) -> Iterator[str]:
         case Load(buffer, at, inside) if not inside:
             if len(at) != buffer.type.rank:
                 yield f"{buffer.type} has {counted(buffer.type.rank, 'axis')}, and is read at {len(at)}"
-        case Store(value, buffer, at):
+        case Store(value, buffer, at, _):
             if len(at) != buffer.type.rank:
                 yield f"{buffer.type} has {counted(buffer.type.rank, 'axis')}, and is written at {len(at)}"
             if value.type.dtype is not buffer.type.dtype:

@@ -20,6 +20,7 @@ from flowc.ir.core import Block, Func, Op, Value, walk
 from flowc.ir.dims import at_most, product
 from flowc.ir.printer import sizes
 from flowc.ir.types import DType
+from flowc.ops.accumulate import Slot
 from flowc.ops.elementwise import Elementwise
 from flowc.ops.kernel import LANES, Checked, Inside, Reduce
 from flowc.ops.loops import Alloc, For, Load, Store
@@ -148,6 +149,9 @@ class Kernel(Tiles):
             case Checked():
                 made = self.checked(op, coordinate, lanes)
                 self.depth[op.result] = self.loops_around()
+            case Slot():
+                made = self.numbered(op, coordinate, lanes)
+                self.depth[op.results[0]] = self.loops_around()
             case Elementwise():
                 made = self.elementwise(op, coordinate, lanes)
             case _:

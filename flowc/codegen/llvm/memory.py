@@ -13,6 +13,7 @@ from flowc.codegen.text import Text
 from flowc.ir.core import Func, Op, Value, indices, walk
 from flowc.ir.dims import Dim, Polynomial, at_least, dim, linear, most, substitute
 from flowc.ir.types import DType, below
+from flowc.ops.accumulate import Slot
 from flowc.ops.kernel import Checked, flattened
 from flowc.ops.loops import Load, Store
 
@@ -54,7 +55,7 @@ class Memory(Frame):
         return t.value(f"select i1 {guard}, {stored} {found}, {stored} {zero(dtype)}")
 
     def nowhere(self) -> str:
-        """A place that may be read instead of one outside a buffer."""
+        """A place that may be read or written instead of one outside a buffer."""
         if "nowhere" not in self.index:
             self.index["nowhere"] = self.text.reserve("i64")
         return self.index["nowhere"]
@@ -105,10 +106,14 @@ class Memory(Frame):
         if dtype is DType.bool:
             kind = self.type(dtype, lanes)
             name = t.value(f"zext {kind} {name} to {self.vector('i8') if lanes else 'i8'}")
+        still = self.holds([d for d in op.inside if not lanes or not self.moves(d)], coordinate)
         if not lanes:
-            t.do(f"store {stored} {name}, ptr {self.address(op.buffer, place, coordinate)}, align {dtype.alignment}")
+            where = self.address(op.buffer, place, coordinate)
+            where = where if still is None else t.value(f"select i1 {still}, ptr {where}, ptr {self.nowhere()}")
+            t.do(f"store {stored} {name}, ptr {where}, align {dtype.alignment}")
             return
-        mask, vector = self.mask(coordinate), self.vector(stored)
+        varied = self.both(self.mask(coordinate), self.allowed([d for d in op.inside if self.moves(d)], coordinate), True)
+        mask, vector = self.both(varied, self.splat(still, "i1") if still else None, True), self.vector(stored)
         if linear(place, self.tile[-1].index) != 1:
             where, allowed = self.addresses(op.buffer, place, coordinate), mask or "splat (i1 true)"
             name = f"{vector} {name}, {self.vector('ptr')} align {dtype.alignment} {where}, {self.vector('i1')} {allowed}"
@@ -190,6 +195,15 @@ class Memory(Frame):
         else:
             t.when(failed, (), (), lambda: self.tell(*told, 0))
         return t.value(f"select {truth} {bad}, {type} {none}, {type} {index}")
+
+    def numbered(self, op: Slot, coordinate: Coordinate, lanes: bool) -> str:
+        """1 + the integer, or 0 where it is not below its bound."""
+        truth, type = (self.vector("i1"), self.vector("i64")) if lanes else ("i1", "i64")
+        zero, one = ("zeroinitializer", "splat (i64 1)") if lanes else ("0", "1")
+        given = self.widened(self.operand(op.value, coordinate, lanes), op.value.type.dtype, lanes)
+        bound = self.lanes_of(op.bound[0], coordinate) if lanes else self.scalar(op.bound[0], coordinate)
+        there = self.text.value(f"icmp ult {type} {given}, {bound}")
+        return self.text.value(f"select {truth} {there}, {type} {self.text.value(f'add {type} {given}, {one}')}, {type} {zero}")
 
     def widened(self, name: str, dtype: DType, lanes: bool) -> str:
         if scalar_type(dtype) == "i64":
