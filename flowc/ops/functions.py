@@ -8,18 +8,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from flowc.errors import OpError
 from flowc.ir.core import Value
 from flowc.ir.types import DType
 from flowc.ops import math as scalars
 from flowc.ops.elementwise import (
     absolute,
-    add,
     div,
     equal,
     greater,
     less,
-    less_equal,
     maximum,
     minimum,
     mul,
@@ -128,71 +125,6 @@ class Erf(Mathematical, name="erf"):
 
     def gradient(self, g: Value) -> Cotangents:
         return (mul(g, mul(like(g, 2 / math.sqrt(math.pi)), exp(neg(mul(self.x, self.x))))),)
-
-
-class Relu(Elementwise, name="relu"):
-    """max(x, 0); NaN stays."""
-
-    x: Value
-    exact = True
-
-    @staticmethod
-    def numpy(x: Array) -> Array:
-        return np.where(x <= 0, np.zeros_like(x), x)
-
-    def expand(self) -> Value:
-        zero = like(self.x, 0)
-        return where(less_equal(self.x, zero), zero, self.x)
-
-    def gradient(self, g: Value) -> Cotangents:
-        zero = like(g, 0)
-        return (where(greater(self.result, zero), g, zero),)
-
-
-class Gelu(Elementwise, name="gelu"):
-    """x / 2 * (1 + erf(x / sqrt(2))); with "tanh" the approximation x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))."""
-
-    x: Value
-    approximate: str = "none"
-    accepts = "f"
-
-    def result_dtype(self) -> DType:
-        if self.approximate not in ("none", "tanh"):
-            raise OpError(f'gelu approximates by "none" or "tanh", not "{self.approximate}"')
-        return super().result_dtype()
-
-    def evaluate(self, *args: Any) -> Array:
-        x = args[0].astype(np.float64)
-        if self.approximate == "tanh":
-            inner = np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
-        else:
-            inner = Erf.numpy(x / math.sqrt(2))
-        with np.errstate(all="ignore"):
-            return np.asarray(x / 2 * (1 + inner)).astype(args[0].dtype)
-
-    def expand(self) -> Value:
-        x, half, one = self.x, like(self.x, 0.5), like(self.x, 1)
-        if self.approximate == "tanh":
-            cubed = mul(like(x, 0.044715), mul(mul(x, x), x))
-            inner = Tanh(mul(like(x, math.sqrt(2 / math.pi)), add(x, cubed))).result
-        else:
-            inner = Erf(mul(x, like(x, math.sqrt(0.5)))).result
-        return mul(mul(x, half), add(one, inner))
-
-
-class Silu(Elementwise, name="silu"):
-    """x * sigmoid(x)"""
-
-    x: Value
-    aliases = ("swish",)
-    accepts = "f"
-
-    @staticmethod
-    def numpy(x: Array) -> Array:
-        return (x * Sigmoid.numpy(x.astype(np.float64))).astype(x.dtype)
-
-    def expand(self) -> Value:
-        return mul(self.x, Sigmoid(self.x).result)
 
 
 class Clip(Elementwise, name="clip"):

@@ -23,6 +23,7 @@ from flowc.ops.catalog import catalog
 from flowc.ops.interpret import has_meaning, run
 from flowc.ops.pointwise import Elementwise, kind
 from flowc.ops.tensor import Tensor
+from tests.ops import functions
 from tests.ops.networks import NETWORKS
 
 Array = np.ndarray[Any, Any]
@@ -218,8 +219,10 @@ MEANINGS: dict[str, Meaning] = {
     "erf": Meaning(np.vectorize(math.erf, otypes=[np.float64]), ulps=1),
     "mse_loss": Meaning(lambda x, y: (x - y) * (x - y)),
     "l1_loss": Meaning(lambda x, y: np.abs(x - y)),
+    **{name: Meaning(*given) for name, given in functions.MEANINGS.items()},
 }
-COMPOSED = {"gelu", "silu", "smooth_l1_loss", "binary_cross_entropy", "kl_div"}  # their error is absolute, not in units of the last place
+# their error is absolute, not in units of the last place, or they have attributes
+COMPOSED = {"gelu", "silu", "smooth_l1_loss", "binary_cross_entropy", "kl_div", *functions.ABSOLUTE}
 
 
 def test_every_elementwise_op_has_a_meaning_to_be_compared_with() -> None:
@@ -454,6 +457,7 @@ CASES = [
     case("size", [X], ["$0"], lambda x: np.int64(20)),
     case("rank", [X], ["$0"], lambda x: np.int64(2)),
     *(case(*given, **named) for *given, named in NETWORKS),
+    *(case(*given, **named) for *given, named in functions.CASES),
 ]  # fmt: skip
 RANDOM = {"dropout", "uniform", "normal", "randint", "bernoulli", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal"}
 

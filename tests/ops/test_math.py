@@ -16,7 +16,7 @@ import pytest
 from flowc.ir.core import Value
 from flowc.ir.types import DType
 from flowc.ops import math as own
-from flowc.ops.functions import Gelu
+from flowc.ops.activations import Gelu
 from flowc.target import host
 from tests.ops.scalar_code import Function, compiled, evaluated
 
