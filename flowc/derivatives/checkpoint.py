@@ -11,7 +11,7 @@ from flowc.ir.types import Type, below
 from flowc.ops.control import Scan
 from flowc.ops.join import concat
 from flowc.ops.shape import reshape
-from flowc.ops.slicing import sliced
+from flowc.ops.slicing import Slice
 
 CHUNK = 32  # steps, where nothing bounds how many there are
 
@@ -65,4 +65,5 @@ def _from(op: Scan, first: Dim, length: Dim) -> Block:
 
 
 def _cut(x: Value, first: Dim, count: Dim) -> Value:
-    return sliced(x, [slice(first, first + count), *(slice(None) for _ in x.type.shape[1:])])
+    lead = (0,) * (x.type.rank - 1)
+    return Slice(x, (first, *lead), (count, *x.type.shape[1:]), (1,) * x.type.rank).result

@@ -73,7 +73,7 @@ def uses_backwards(element: Value, g: Value) -> list[Use]:
 
 def backwards_into(op: Reduce, c: Value) -> tuple[Block, dict[Value, list[Term]]]:
     """The region of a reduction and the cotangents of its results, where the reduction's own is `c`."""
-    body = op.body
+    body = op.body if op.fold in (*PAIRS, "sum") else afresh(op)
     if op.fold in PAIRS:
         x, y = body.results
         return body, {x: [(mul(c, like(c, 2)), x)]} if x is y else {x: [(c, y)], y: [(c, x)]}
@@ -84,29 +84,31 @@ def backwards_into(op: Reduce, c: Value) -> tuple[Block, dict[Value, list[Term]]
         case "max" | "min":
             return body, {term: [(mul(c, share(op, term)),)]}
         case "prod":
-            return body, {term: [(mul(c, product_of_others(op)),)]}
+            return body, {term: [(mul(c, product_of_others(op, body.params[0])),)]}
         case _:
             return body, {}
+
+
+def afresh(op: Reduce) -> Block:
+    """The region of a reduction over an index of its own, so that the reduction can be spoken of in it."""
+    again = substituted(op.result, {}).op
+    assert isinstance(again, Reduce)
+    return again.body
 
 
 def share(op: Reduce, term: Value) -> Value:
     """How much of the cotangent of a largest or smallest element the term gets: those tied share it equally."""
     one, none = like(term, 1), like(term, 0)
     tied = where(equal(term, op.result), one, none)
-    again = substituted(op.result, {}).op
-    assert isinstance(again, Reduce)
-    other = where(equal(again.body.results[0], op.result), one, none)
-    count = Reduce("sum", close(again.body.params, (other,))).result
+    other = afresh(op)
+    count = Reduce("sum", close(other.params, (where(equal(other.results[0], op.result), one, none),))).result
     return div(tied, count)
 
 
-def product_of_others(op: Reduce) -> Value:
-    """The product of all terms but the one at the region's index, which no zero among them spoils."""
-    (own,) = op.body.params
-    again = substituted(op.result, {}).op
-    assert isinstance(again, Reduce)
-    (k,) = again.body.params
-    term = again.body.results[0]
+def product_of_others(op: Reduce, own: Value) -> Value:
+    """The product of all terms but the one at the index `own`, which no zero among them spoils."""
+    other = afresh(op)
+    (k,), (term,) = other.params, other.results
     same = Inside((dim(k) - dim(own), dim(own) - dim(k))).result
     return Reduce("prod", close((k,), (where(same, like(term, 1), term),))).result
 
@@ -145,7 +147,8 @@ def _tangents_of(op: Reduce, of_read: Callable[[Read], Value | None]) -> list[Va
             t = _tangent(one, of_read)
             made.append(substituted(Reduce(op.fold, close(op.body.params, (t, other))).result, {}) if t is not None else None)
         return made
-    (term,) = op.body.results
+    body = afresh(op)
+    (term,) = body.results
     t = _tangent(term, of_read)
     if t is None:
         return []
@@ -155,7 +158,7 @@ def _tangents_of(op: Reduce, of_read: Callable[[Read], Value | None]) -> list[Va
         case "max" | "min":
             weighed = mul(t, share(op, term))
         case "prod":
-            weighed = mul(t, product_of_others(op))
+            weighed = mul(t, product_of_others(op, body.params[0]))
         case _:
             return []
-    return [substituted(Reduce("sum", close(op.body.params, (weighed,))).result, {})]
+    return [Reduce("sum", close(body.params, (weighed,))).result]

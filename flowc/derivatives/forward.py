@@ -8,7 +8,7 @@ from dataclasses import replace
 from flowc.derivatives.adjoint import zero
 from flowc.derivatives.elements import element_tangent, summed
 from flowc.derivatives.regions import fresh, inlined
-from flowc.derivatives.reverse import active, pulled_back, titled
+from flowc.derivatives.reverse import active, parents, pulled_back, titled
 from flowc.errors import OpError
 from flowc.ir.core import Block, Op, Value, body, derived_from
 from flowc.ir.dims import dim
@@ -41,7 +41,7 @@ def pushed(ys: Sequence[Value], tangents: Tangents, outside: Mapping[Value, bool
     done: set[Op] = set()
     for value in active(ys, tangents, outside):
         op = value.op
-        if op is None or value in outside or op in done:
+        if op is None or value in outside or op in done or along.keys().isdisjoint(parents(op)):
             continue
         done.add(op)
         with derived_from(op, "d."):

@@ -52,7 +52,7 @@ def pulled_back(seeds: Mapping[Value, Value], wrt: Sequence[Value], outside: Map
         for v in op.results if op is not None and value not in outside else (value,):
             if v in gathered and v not in total:
                 total[v] = titled(gathered[v], v)
-        if op is None or value in outside or op in done or not any(r in total for r in op.results):
+        if op is None or value in outside or op in done or smooth.keys().isdisjoint(parents(op)) or not any(r in total for r in op.results):
             continue
         done.add(op)
         with derived_from(op, "d."):

@@ -35,11 +35,17 @@ class Solution:
 
     def assign(self, v: Value, d: Dim) -> None:
         """`v` is `d`; both ends of its range become guards."""
+        self.inside += [d, _extent(v) - 1 - d]
         self.free.remove(v)
         swap = {v: d}
-        self.solved = {u: substitute(e, swap) for u, e in self.solved.items()} | {v: d}
+        for n, u in enumerate(self.free):
+            extent = substitute(_extent(u), swap)
+            if extent != _extent(u):
+                self.free[n] = Value(below(extent), None, u.hint)
+                swap[u] = dim(self.free[n])
+        self.solved = {u: substitute(e, swap) for u, e in self.solved.items()} | swap
         self.equations = [(substitute(a, swap), substitute(b, swap)) for a, b in self.equations]
-        self.inside = [substitute(e, swap) for e in (*self.inside, d, _extent(v) - 1 - d)]
+        self.inside = [substitute(e, swap) for e in self.inside]
 
     def fresh(self, extent: Dim, hint: str) -> Dim:
         """A new index to sum over; 0 where there is but one."""
