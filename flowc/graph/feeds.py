@@ -12,7 +12,8 @@ from flowc.ir.dims import Dim, Size, show
 from flowc.ir.types import Type
 from flowc.ops.tensor import Array
 from flowc.source import Span, python_location
-from flowc_runtime.convert import Refused, as_array, given_type
+from flowc_runtime.convert import as_array, given_type
+from flowc_runtime.dtypes import Refused
 
 
 @dataclass(frozen=True)

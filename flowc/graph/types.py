@@ -14,6 +14,7 @@ from flowc.ir import dims
 from flowc.ir.dims import Dim, Polynomial, Size
 from flowc.ir.types import DType
 from flowc.source import python_location
+from flowc_runtime.dtypes import Refused, numpy_dtype
 
 Extent: TypeAlias = "int | str | Polynomial | None"  # None is a size without a name
 
@@ -31,7 +32,10 @@ class ElementType:
     @property
     def dtype(self) -> np.dtype[np.generic]:
         """NumPy's dtype, so that `numpy.zeros(3, fc.f32)` works."""
-        return self.ir.numpy
+        try:
+            return numpy_dtype(self.ir.value)
+        except Refused as missing:
+            raise _wrong(str(missing)) from None
 
     @property
     def spelling(self) -> str:

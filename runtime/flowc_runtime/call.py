@@ -12,8 +12,8 @@ from typing import Any, NoReturn, cast
 import numpy as np
 
 from flowc_runtime.abi import Failure, FlowContext, FlowError
-from flowc_runtime.convert import Array, Refused, as_given, given_type, laid_out
-from flowc_runtime.dtypes import DType, numpy_dtype, spelled
+from flowc_runtime.convert import Array, as_given, given_type, laid_out
+from flowc_runtime.dtypes import DType, Refused, numpy_dtype, spelled
 from flowc_runtime.errors import Error, did_you_mean, explained
 from flowc_runtime.locks import State, Workspace
 from flowc_runtime.pool import Pool
@@ -151,13 +151,19 @@ class Graph:
     def _outputs(self, sizes: dict[str, int], out: Any) -> list[Array]:
         bounds = sizes | {found.size: found.bound.value(sizes) for found in self.signature.found}
         shapes = [tuple(d.value(bounds) for d in port.shape) for port in self.signature.outputs]
-        dtypes = [numpy_dtype(port.dtype) for port in self.signature.outputs]
+        dtypes = [self._dtype(port) for port in self.signature.outputs]
         if out is None:
             return [_empty(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
         given: list[Any] = [*out] if isinstance(out, tuple | list) else [out]
         if len(given) != len(shapes):
             raise self._error(f"out has {_number(len(given), 'array')} for {_number(len(shapes), 'result')}")
         return [self._output(*each) for each in zip(self.signature.outputs, given, shapes, dtypes, strict=True)]
+
+    def _dtype(self, port: Port) -> DType:
+        try:
+            return numpy_dtype(port.dtype)
+        except Refused as missing:
+            raise self._error(f"result {str_of(port)}: {missing}") from None
 
     def _output(self, port: Port, array: Any, shape: tuple[int, ...], dtype: DType) -> Array:
         wanted = f"out for {port.name} must be {spelled(port.dtype, shape)}"

@@ -8,14 +8,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from flowc_runtime.dtypes import NUMPY, DType, name_of, numpy_dtype, spelled
+from flowc_runtime.dtypes import NUMPY, DType, Refused, name_of, numpy_dtype, spelled
 
 Array = np.ndarray[Any, DType]
 DEEPEST = 32  # lists in lists; every NumPy has arrays of that rank
-
-
-class Refused(ValueError):
-    """The value does not fit the type; the text says why, without the name of the input."""
 
 
 def as_array(value: Any, dtype: str) -> Array:

@@ -16,7 +16,11 @@ NUMPY = {
 _NAMES = {numpy: name for name, numpy in NUMPY.items()}
 
 
-class MissingExtra(ValueError):
+class Refused(ValueError):
+    """A value does not fit a type; the text says why, without the name of what it was given for."""
+
+
+class MissingExtra(Refused):
     """A package that is not installed is needed."""
 
 

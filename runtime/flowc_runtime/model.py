@@ -13,8 +13,8 @@ import numpy as np
 
 from flowc_runtime.abi import Failure, FlowContext, FlowError
 from flowc_runtime.call import Graph, str_of
-from flowc_runtime.convert import Array, Refused, as_array
-from flowc_runtime.dtypes import numpy_dtype, spelled
+from flowc_runtime.convert import Array, as_array
+from flowc_runtime.dtypes import Refused, numpy_dtype, spelled
 from flowc_runtime.errors import Error, did_you_mean, explained
 from flowc_runtime.fast import fast_call
 from flowc_runtime.locks import State, Workspace
@@ -101,12 +101,25 @@ class Kept(MutableMapping[str, Array]):
     def __init__(self, state: State | None, ports: list[StatePort], raised: Callable[[str], Exception] = Error) -> None:
         self._state, self._raised = state, raised
         self._ports: Mapping[str, StatePort] = {kept.port.name: kept for kept in ports}
-        self._arrays = {name: _array(state, kept) for name, kept in self._ports.items()} if state else {}
+        self._arrays: dict[str, Array] = {}
 
     def __getitem__(self, name: str) -> Array:
+        if name not in self._ports:
+            raise KeyError(f"{name} is not kept here{did_you_mean(name, self._ports)}; kept: {', '.join(self._ports) or 'nothing'}")
         if name not in self._arrays:
-            raise KeyError(f"{name} is not kept here{did_you_mean(name, self._arrays)}; kept: {', '.join(self._arrays) or 'nothing'}")
+            self._arrays[name] = self._array(self._ports[name])
         return self._arrays[name]
+
+    def _array(self, kept: StatePort) -> Array:
+        """The part of the state that holds it."""
+        try:
+            dtype = numpy_dtype(kept.port.dtype)
+        except Refused as missing:
+            raise self._raised(f"{str_of(kept.port)}: {missing}") from None
+        assert self._state is not None
+        shape = tuple(extent.value({}) for extent in kept.port.shape)
+        count = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        return self._state.memory.bytes[kept.offset : kept.offset + count].view(dtype).reshape(shape)
 
     def __setitem__(self, name: str, value: object) -> None:
         array, port = self[name], self._ports[name].port
@@ -127,17 +140,10 @@ class Kept(MutableMapping[str, Array]):
         return "{" + ", ".join(map(str_of, (kept.port for kept in self._ports.values()))) + "}"
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
+        return iter(self._ports)
 
     def __len__(self) -> int:
-        return len(self._arrays)
-
-
-def _array(state: State, kept: StatePort) -> Array:
-    """The part of the state that holds it."""
-    shape, dtype = tuple(extent.value({}) for extent in kept.port.shape), numpy_dtype(kept.port.dtype)
-    count = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    return state.memory.bytes[kept.offset : kept.offset + count].view(dtype).reshape(shape)
+        return len(self._ports)
 
 
 def _location(description: Description, weights: Array | None) -> int:
