@@ -168,7 +168,8 @@ def _converted(cls: type[BuiltIn], p: Parameter, x: Argument, place: Place) -> A
     if x is None and p.optional:
         return None
     if p.variadic and isinstance(place, int) and isinstance(x, list):
-        return [_converted(cls, replace(p, kind=Kind.tensor, variadic=False), item, place + n) for n, item in enumerate(x)]
+        each = [replace(p, name=f"argument {place + n + 1}", kind=Kind.tensor, variadic=False) for n in range(len(x))]
+        return [_converted(cls, one, item, place + n) for n, (one, item) in enumerate(zip(each, x, strict=True))]
     try:
         return _CONVERSIONS[p.kind](x)
     except _Unfit as unfit:

@@ -120,7 +120,7 @@ def _read(subscripts: str, types: Sequence[Type]) -> Letters:
     if "->" in output or "," in output:
         raise OpError(f'einsum "{subscripts}" has more than one result')
     if len(parts) != len(types):
-        raise OpError(f'einsum "{subscripts}" is of {counted(len(parts), "tensor")}, and {len(types)} are given')
+        raise OpError(f'einsum "{subscripts}" is of {counted(len(parts), "tensor")}, not {len(types)}')
     covered = [_covered(subscripts, part, type) for part, type in zip(parts, types, strict=True)]
     most = max((n for n in covered if n is not None), default=0)
     free = [c for c in ascii_letters if c not in text]

@@ -113,6 +113,8 @@ def test_an_exponent_of_two_is_a_square() -> None:
         ("one_hot", "one_hot(ids, depth, dtype=f32, axis=-1)"),
         ("layer_norm", "layer_norm(x, scale=none, shift=none, axis=-1, epsilon=1e-5)"),
         ("uniform", "uniform(dtype, shape, seed, low=0, high=1)"),
+        ("einsum", "einsum(subscripts, *tensors)"),
+        ("meshgrid", 'meshgrid(*tensors, indexing="xy")'),
         ("var", "var(x, axis=all, correction=0, keepdims=false)"),
     ],
 )
@@ -124,6 +126,11 @@ def test_every_parameter_with_a_default_can_be_left_out() -> None:
     for cls in built_ins().values():
         required = [p.default is p.__class__.__dataclass_fields__["default"].default for p in parameters(cls)]
         assert required == sorted(required, reverse=True), f"{cls.name} asks for an argument after one with a default"
+
+
+def test_tensors_one_after_the_other_are_those_of_a_list() -> None:
+    for op in (made("einsum", subscripts="ij,kj->ik", tensors=[X, X]).op, made("einsum", "ij,kj->ik", X, X).op):
+        assert (op.subscripts, op.tensors) == ("ij,kj->ik", (X, X))
 
 
 UNKNOWN = "it must be known when the program is compiled"
@@ -147,6 +154,12 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Any, str]] = [
     ("uniform", (DType.f32, [3]), {}, "uniform lacks seed", None, "uniform(dtype, shape, seed, low=0, high=1)"),
     ("reshape", (X, [I]), {}, "shape of reshape is a list of sizes, and its item 0 is i32[N]", 1, ""),
     ("pad", (X, [[1, 1], 3]), {}, "pads of pad is a list of pairs of sizes, and its item 1 is the number 3", 1, ""),
+    ("einsum", ("ij,i", X, "a"), {}, 'argument 3 of einsum is a tensor, not the text "a"', 2, ""),
+    ("einsum", ("ij,i->j", X, I), {}, "einsum of f32[N, 4] and i32[N]: elements do not mix", 2, "convert one side: `... as f32`"),
+    ("einsum", (X, X), {}, "subscripts of einsum is a text, not f32[N, 4]", 0, ""),
+    ("meshgrid", (I, 0.5), {}, "meshgrid of i32[N]: 0.5 is not an integer", 1, "convert the other side: `... as f32`"),
+    ("tensordot", (X, X, [[0]]), {}, "axes of tensordot is an integer or two lists of integers, not a list of 1 item", 2, ""),
+    ("tensordot", (X, X, [[0], X]), {}, "axes of tensordot is an integer or two lists of integers, and its item 1 is f32[N, 4]", 2, ""),
     ("transpose", (X, [S, 0]), {}, "perm of transpose is a list of integers, and its item 0 is i64", 1, UNKNOWN),
     ("add", ([[1, 2], [3]], X), {}, "+ of f32[N, 4]: rows of a list differ: row 0 has 2 elements, row 1 has 1 element", 0, ""),
 ]
