@@ -24,14 +24,14 @@ def chunked(op: Scan) -> tuple[Value, ...]:
     whole = steps // size
     rest = steps - whole * size
     carried, m = op.init, len(op.init)
-    emitted: dict[str, tuple[Value, ...]] = {}
+    emitted = dict[str, tuple[Value, ...]]()
     for part in ("rest", "chunks") if op.backwards else ("chunks", "rest"):
         if (whole if part == "chunks" else rest) == 0:
             continue
         results = _chunks(op, carried, whole, size) if part == "chunks" else _stretch(op, carried, whole * size, rest)
         carried, emitted[part] = results[:m], results[m:]
     pieces = zip(*(emitted[part] for part in ("chunks", "rest") if part in emitted), strict=True)
-    return (*carried, *(concat(p, 0) if len(p) > 1 else p[0] for p in pieces))
+    return (*carried, *(concat(list(p), 0) for p in pieces))
 
 
 def _chunks(op: Scan, init: tuple[Value, ...], count: Dim, size: int) -> tuple[Value, ...]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from flowc.ir.core import Func, Value, func, needed
-from flowc.ops.interpret import run
 from flowc.ir.types import DType, Type
+from flowc.ops.interpret import run
 
 Array = np.ndarray[Any, Any]
 

@@ -30,7 +30,8 @@ def arrays(params: Sequence[Value]) -> list[Array]:
     random = np.random.default_rng(0)
     sizes = {a: AT[a.name] for p in params for d in p.type.shape for a in atoms(d) if isinstance(a, Size)}
     shapes = [[evaluate(d, sizes) for d in p.type.shape] for p in params]
-    return [random.integers(-3, 3, s) if p.type.dtype is DType.i64 else random.uniform(0.5, 2, s) for p, s in zip(params, shapes, strict=True)]
+    ids = [p.type.dtype is DType.i64 for p in params]
+    return [random.integers(-3, 3, s) if whole else random.uniform(0.5, 2, s) for whole, s in zip(ids, shapes, strict=True)]
 
 
 def gradients(loss: Value, wrt: Sequence[Value]) -> tuple[Value, ...]:
