@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from flowc.ir.core import Value, body
@@ -158,6 +159,24 @@ CASES: dict[str, Callable[[], Value]] = {
     "join symbolic": lambda: exp(reshape(tensor("c", N, K, M), (N * K, M))),
     "slice": lambda: mul(sliced(IMAGE, [slice(None), slice(0, 1), slice(None)]), sliced(IMAGE, [slice(None), slice(1, 2), slice(None)])),
     "slice backwards": lambda: mul(sliced(IMAGE, [slice(None), slice(None), slice(None, None, -2)]), like(IMAGE, 3)),
+    **{f"norm of order {p}": lambda p=p: built_in("norm")(sub(X, Y), p, 1) for p in (1, 2, 3, 0.5, -1, math.inf, -math.inf)},
+    "einsum, attention": lambda: built_in("einsum")("...id,...jd->...ij", tensor("c", 2, N, K), tensor("d", 2, M, K)),
+    "einsum, chain": lambda: built_in("einsum")("ij,jk,k->i", X, W, B),
+    "einsum, diagonal": lambda: built_in("einsum")("iij,kj->ik", tensor("c", N, N, K), X),
+    "einsum, all summed": lambda: built_in("einsum")("ij,ij", X, Y),
+    "tensordot": lambda: built_in("tensordot")(IMAGE, IMAGE, ((0, 2), (1, 2))),
+    "outer": lambda: built_in("outer")(B, sliced(B, [slice(None, None, -1)])),
+    "diag of a vector": lambda: built_in("diag")(B, -1),
+    "diag of matrices": lambda: exp(built_in("diag")(IMAGE, 1)),
+    "trace": lambda: exp(built_in("trace")(IMAGE)),
+    "roll": lambda: mul(built_in("roll")(X, (1, -5), (0, 1)), Y),
+    "tile": lambda: exp(built_in("tile")(X, (2, 1, 3))),
+    "repeat": lambda: mul(built_in("repeat")(IMAGE, 3, 1), built_in("repeat")(IMAGE, (5, 1), 1)),
+    "border of edges": lambda: exp(built_in("pad")(X, ((1, 2), (0, 1)), "edge")),
+    "border of reflections": lambda: exp(built_in("pad")(IMAGE, ((0, 0), (0, 1), (6, 2)), "reflect")),
+    "border of periods": lambda: exp(built_in("pad")(X, ((1, 7), (0, 1)), "wrap")),
+    "meshgrid": lambda: mul(*built_in("meshgrid")(B, tensor("c", N))),
+    "gather_nd": lambda: exp(built_in("gather_nd")(tensor("table", K, M), tensor("ids2", 4, 2, dtype=DType.i64))),
     "triangle": triangle,
     "scan": lambda: add(rnn()[0], Sum(rnn()[1], (0,)).result),
     "scan backwards": lambda: rnn(backwards=True)[1],
