@@ -240,7 +240,5 @@ def test_a_size_is_compared_with_a_number_in_a_test() -> None:
     text = 'test "sizes" {\n  y = [1.0, -1.0, 2.0]\n  p = y[y > 0.0]\n  assert size(p, 0) == 2\n  assert size(y, 0) * 2 == 7\n}\n'
     (found,) = blocks(text)
     assert judged(found) == (
-        "m.flow:5:3: error: assert failed: 6 == 7 does not hold\n"
-        "    assert size(y, 0) * 2 == 7\n"
-        "    ^~~~~~~~~~~~~~~~~~~~~~~~~~"
+        "m.flow:5:3: error: assert failed: 6 == 7 does not hold\n    assert size(y, 0) * 2 == 7\n    ^~~~~~~~~~~~~~~~~~~~~~~~~~"
     )

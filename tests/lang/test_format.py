@@ -17,7 +17,7 @@ A, B, C, D = (letter * 37 for letter in "abcd")
 
 LAYOUTS = [
     ("blanks", "const   k=( -a+b )*c**-2 as f32@d\n", "const k = (-a + b) * c ** -2 as f32 @ d\n"),
-    ("calls", 'const k = f ( x,axis = -1 , in=[ 1,2 ] )(y) . z [ 0 ]\n', "const k = f(x, axis=-1, in=[1, 2])(y).z[0]\n"),
+    ("calls", "const k = f ( x,axis = -1 , in=[ 1,2 ] )(y) . z [ 0 ]\n", "const k = f(x, axis=-1, in=[1, 2])(y).z[0]\n"),
     ("subscripts", "const k = x[ 1 : , : : 2,new ,... ,-1, a+1 : b ]\n", "const k = x[1:, ::2, new, ..., -1, a + 1:b]\n"),
     ("colons", "const k = [reduce sum i in 0 .. 3 , j:x[i,j], x[a:b]]\n", "const k = [reduce sum i in 0..3, j: x[i, j], x[a:b]]\n"),
     ("types", "param w:f32 [N , ? .. 100 , ...]= zeros ()\n", "param w: f32[N, ?..100, ...] = zeros()\n"),
@@ -34,8 +34,7 @@ LAYOUTS = [
     (
         "blocks",
         'graph g(x: f32) -> f32 {\nif x {\nyield x } else if y {\n\n\nyield y\n\n} else { }\n\n\nreturn x }\n\n\n\ntest "t" {\n}',
-        "graph g(x: f32) -> f32 {\n  if x {\n    yield x\n  } else if y {\n    yield y\n  } else {}\n\n  return x\n}\n\n"
-        'test "t" {}\n',
+        'graph g(x: f32) -> f32 {\n  if x {\n    yield x\n  } else if y {\n    yield y\n  } else {}\n\n  return x\n}\n\ntest "t" {}\n',
     ),
     (
         "comments",

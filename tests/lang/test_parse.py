@@ -182,9 +182,7 @@ EXPRESSIONS = [
     ("if a { } else if b { } else { }", ast.If(a, block(), ast.If(b, block(), block(), span=S), span=S)),
     (
         "loop (a = b, c: i32 = 0) while a limit 9 { yield b }",
-        ast.Loop(
-            (ast.Carry(a, None, b, span=S), ast.Carry(c, scalar("i32"), integer(0), span=S)), a, integer(9), yielded(b), span=S
-        ),
+        ast.Loop((ast.Carry(a, None, b, span=S), ast.Carry(c, scalar("i32"), integer(0), span=S)), a, integer(9), yielded(b), span=S),
     ),
     ("loop (a = b) while c { }", ast.Loop((ast.Carry(a, None, b, span=S),), c, None, block(), span=S)),
     (
@@ -266,7 +264,7 @@ def test_newline_goes_on_where_the_line_before_or_after_says_so(broken: str) -> 
 
 
 def test_newline_goes_on_after_comma_colon_and_arrow_and_before_arrow_else_and_derivative() -> None:
-    flat = 'fn f(x: f32) -> (f32, f32) { a, b = if x { y = a } else { y = b } } derivative (d: f32) -> f32 { r = (reduce sum k: k) }'
+    flat = "fn f(x: f32) -> (f32, f32) { a, b = if x { y = a } else { y = b } } derivative (d: f32) -> f32 { r = (reduce sum k: k) }"
     broken = flat.replace("->", "\n->\n", 1).replace("x:", "x:\n").replace("a,", "a,\n").replace("} d", "}\nd").replace("} e", "}\ne")
     assert program(broken) == program(flat)
 

@@ -144,7 +144,7 @@ def affine(frame: Frame, symbol: str, x: Denotation, y: Denotation, span: Span) 
     a, b = _dim(x), _dim(y)
     strong = isinstance(x, Affine) or isinstance(y, Affine)
     if symbol in COMPARISONS:
-        return _comparison(frame, symbol, a, b, span) if strong else _decided(symbol, a, b)
+        return _comparison(frame, symbol, a, b, span) if strong and frame.reading is not None else _decided(symbol, a, b)
     match symbol:
         case "+" | "-" | "*":
             found = sizes.arithmetic(frame, symbol, a, b, span)
@@ -241,7 +241,7 @@ def _negated(frame: Frame, node: ast.Unary, x: Denotation) -> Denotation:
 
 def converted(frame: Frame, node: ast.Cast) -> Denotation:
     """`x as dtype`: a literal is rounded once."""
-    x = frame.value(node.value)
+    x = types.counted_as(frame, frame.value(node.value), node.value.span)
     bound = frame.names.get(node.dtype.text)
     known = bound.denotation if bound is not None else None
     dtype = known if isinstance(known, DType) else lookup.dtype(node.dtype.text, node.dtype.span)

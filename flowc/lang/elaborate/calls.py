@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flowc.errors import Note, OpError, did_you_mean
@@ -68,7 +68,7 @@ def called(frame: Frame, node: ast.Call) -> Denotation:
             raise missing(name, node.span)
         case ast.Name(name) if name in frame.unit.functions:
             return expand.expanded(frame, frame.unit, frame.unit.functions[name], name, node)
-        case ast.Name(name) if name in built_ins() or name in sizes.FUNCTIONS or name == "stop_gradient":
+        case ast.Name(name) if name in built_ins() or name in sizes.FUNCTIONS:
             return _named(frame, name, evaluated(frame, node), node)
         case ast.Name(name):
             evaluated(frame, node)  # for what is wrong in them
@@ -149,10 +149,6 @@ def _named(frame: Frame, name: str, given: Arguments, node: ast.Call) -> Denotat
         values = ", ".join(types.source_text(n) for n in given.nodes)
         help = f"write `{name}imum({values})` for the {'smaller' if name == 'min' else 'larger'} of two, `{name}(x, axis=0)` to reduce"
         raise Mistake(f"{name} takes one value, its axis by keyword", node.span, help=help)
-    if name == "stop_gradient":
-        if len(given.positional) != 1 or given.keyword:
-            raise Mistake("stop_gradient takes one value", node.span)
-        return given.positional[0]
     return built_in(frame, built_ins()[name], given, node.span)
 
 
@@ -165,12 +161,21 @@ def built_in(frame: Frame, cls: type[BuiltIn], given: Arguments, span: Span) -> 
     """The result of a built-in function, or of the operator that means it."""
     if any(isinstance(x, Wrong) for x in given.all):
         return WRONG
+    if frame.reading is None and any(isinstance(x, Affine) for x in given.all):
+        given = _counted(frame, given)
     if any(isinstance(x, Element | Affine) for x in given.all):
         return _on_elements(frame, cls, given, span)
     positional = [_argument(x, n.span) for x, n in zip(given.positional, given.nodes, strict=True)]
     keyword = {k: _argument(x, given.named[k].span) for k, x in given.keyword.items()}
     result = _result(frame, cls, positional, _initialising(frame, cls, positional, keyword), given, span)
     return result
+
+
+def _counted(frame: Frame, given: Arguments) -> Arguments:
+    """The arguments, those that number the steps of a scan as scalars."""
+    positional = tuple(types.counted_as(frame, x, n.span) for x, n in zip(given.positional, given.nodes, strict=True))
+    keyword = {k: types.counted_as(frame, x, given.named[k].span) for k, x in given.keyword.items()}
+    return replace(given, positional=positional, keyword=keyword)
 
 
 def _argument(x: Denotation, span: Span) -> Any:

@@ -86,7 +86,7 @@ class TestCheck:
 class Region:
     """A block under construction: its roots, its writes, and how many ops were made before it."""
 
-    kind: str  # function, if, loop
+    kind: str  # function, if, loop, scan, remat, derivative
     start: int = 0
     roots: list[Value] = field(default_factory=list[Value])
     writes: dict[str, Write] = field(default_factory=dict[str, Write])
@@ -130,12 +130,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a block's last statement gives: what it yields, or returns; `span` is its place."""
+    """What a block's last statement gives: what it yields, or returns, and emits; `span` is its place."""
 
     values: tuple[Denotation, ...] | None = None
     kind: str = ""
     span: Span | None = None
     places: tuple[Span, ...] = ()
+    emitted: tuple[Denotation, ...] = ()
+    emitted_places: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +159,7 @@ class Frame:
     reading: Reading | None = None
     calls: tuple[tuple[ast.Node, Span], ...] = ()  # the functions being expanded, and where they are called
     device: str = ""
-    looping: bool = False  # inside a loop
+    looping: str = ""  # inside a loop, or a scan
     sizes: Mapping[str, Dim] | None = None  # what sizes of the file stand for; None: for themselves
     rest: tuple[Dim, ...] | None = None  # the axes `...` stands for in the signature being expanded
     initial: Type | None = None  # the type of the state that the whole expression initialises
@@ -209,9 +211,16 @@ class Frame:
             for a, b in op.assumes():
                 self.require_equal(a, b, op.location)
             for d in op.result.type.shape:
+                self._keeps(d, op)
                 self.require_at_least(d, 0, op.location)
             self.require_holdable(op.result.type, op.location)
         build.looked = len(build.made)
+
+    def _keeps(self, d: Dim, op: Tensor) -> None:
+        """Raises `Mistake` for a size that depends on the number of a scan's step."""
+        if any(v.op is None for v in indices((d,))):
+            text = f"{type_text(op.result.type)} has a size that changes from step to step"
+            raise Mistake(text, op.location, help="a tensor has one size in all steps: take all of it, and choose with `where`")
 
     def require_equal(self, a: Dim, b: Dim, span: Span | None) -> None:
         """A check that two sizes are equal: of the entry, or of the block where they are known only during the run."""

@@ -71,6 +71,7 @@ def _side(frame: Frame, block: ast.Block | ast.If) -> Side:
             raise Mistake(
                 "return ends a function, and this is a block of an if", outcome.span, help="write `yield`, and return the value of the if"
             )
+        refuse_emit(outcome)
         return inner, region, outcome
     x = inner.evaluate(inner, block)
     inner.check()
@@ -98,13 +99,13 @@ def _matched(frame: Frame, node: ast.If, sides: Sequence[Side]) -> list[tuple[Va
         x, y = arithmetic.same_dtype(sides[0][0], (x, y), spans)
         values = [types.tensor(inner, v, span) for (inner, _, _), v, span in zip(sides, (x, y), spans, strict=True)]
         if values[0].type != values[1].type:
-            values[1] = _alike(sides[1][0], values[1], values[0].type, spans, "both sides of an if have the same types: they yield", "")
+            values[1] = alike(sides[1][0], values[1], values[0].type, spans, "both sides of an if have the same types: they yield", "")
         for side, value in zip(found, values, strict=True):
             side.append(value)
     return [tuple(side) for side in found]
 
 
-def _alike(frame: Frame, x: Value, type: Type, spans: tuple[Span, Span], message: str, then: str) -> Value:
+def alike(frame: Frame, x: Value, type: Type, spans: tuple[Span, Span], message: str, then: str) -> Value:
     """x where its sizes may be those of `type`: what is not provable is checked."""
     note = Note(f"this is {describe(Value(type, None))}", spans[0])
     apart = x.type.dtype is not type.dtype or x.type.rank != type.rank
@@ -176,30 +177,35 @@ def loop(frame: Frame, node: ast.Loop) -> Denotation:
     """`loop (v = v0) while c limit n { ... yield v1 }`: its value is the last carries."""
     if frame.reading is not None:
         raise Mistake("a definition by index has no loop inside", node.span, help="loop over the whole tensor, in a statement of its own")
-    initial = [_carry(frame, n, carry) for n, carry in enumerate(node.carries)]
+    init = first_values(frame, node.carries)
     limit = () if node.limit is None else (sizes.size(frame, node.limit),)
-    if any(x is None for x in initial):
-        return WRONG if len(initial) == 1 else Several((WRONG,) * len(initial))
-    init = tuple(x for x in initial if x is not None)
+    if init is None:
+        return WRONG
     condition = _condition(frame, node, init)
     body = _body(frame, node, init)
     if condition is None or body is None:
-        return WRONG if len(init) == 1 else Several((WRONG,) * len(init))
-    made = frame.make(node.span, lambda: Loop(init, limit, condition, body, hints=_carried(frame, node)))
+        return WRONG
+    made = frame.make(node.span, lambda: Loop(init, limit, condition, body, hints=carried_names(frame, node.carries, "loop")))
     if made.token is not None:
         frame.region.roots.append(made.token)
     return made.results[0] if len(made.results) == 1 else Several(made.results)
 
 
-def _carried(frame: Frame, node: ast.Loop) -> tuple[str, ...]:
-    if len(frame.targets) == len(node.carries):
+def carried_names(frame: Frame, carries: Sequence[ast.Carry], what: str, emitted: Sequence[str] = ()) -> tuple[str, ...]:
+    """Names for what a loop or scan gives: the statement's targets where they are its whole value."""
+    if len(frame.targets) == len(carries) + len(emitted):
         return frame.targets
-    target = frame.namers[0].target if frame.namers else "loop"
-    return tuple(f"{target}.{c.name.text}" for c in node.carries)
+    target = frame.namers[0].target if frame.namers else what
+    return tuple(f"{target}.{name}" for name in (*(c.name.text for c in carries), *emitted))
 
 
-def _carry(frame: Frame, n: int, carry: ast.Carry) -> Value | None:
-    """A carry's first value, in its stated type; None where it is wrong."""
+def first_values(frame: Frame, carries: Sequence[ast.Carry]) -> tuple[Value, ...] | None:
+    """The carries' first values, in their stated types; None where one is wrong."""
+    found = [_first(frame, carry) for carry in carries]
+    return None if any(x is None for x in found) else tuple(x for x in found if x is not None)
+
+
+def _first(frame: Frame, carry: ast.Carry) -> Value | None:
     at = frame.within(targets=(), namers=(Namer(f"{frame.prefix}{carry.name.text}"),))
     x = at.value(carry.initial)
     if carry.type is not None and not isinstance(x, Wrong):
@@ -221,7 +227,7 @@ def _inside(frame: Frame, node: ast.Loop, init: Sequence[Value]) -> tuple[Frame,
             )
         names.here[carry.name.text] = Bound(param, carry.name.span, "carry")
         frame.build.bound[param] = None
-    return frame.within(region=region, names=Names(names), looping=True, targets=()), region, params
+    return frame.within(region=region, names=Names(names), looping="loop", targets=()), region, params
 
 
 def _condition(frame: Frame, node: ast.Loop, init: Sequence[Value]) -> Block | None:
@@ -241,24 +247,38 @@ def _body(frame: Frame, node: ast.Loop, init: Sequence[Value]) -> Block | None:
         raise Mistake(
             "return ends a function, and this is the block of a loop", outcome.span, help="write `yield`, and return the value of the loop"
         )
+    refuse_emit(outcome)
+    values = next_values(inner, node.carries, init, outcome, node.body, "loop")
+    return None if values is None else frame.build.block(region, params, values)
+
+
+def refuse_emit(outcome: Outcome) -> None:
+    """Raises `Mistake` where a block that is no scan's emits."""
+    if outcome.emitted:
+        raise Mistake("emit belongs to scan, which stacks what each step emits", outcome.emitted_places[0])
+
+
+def next_values(
+    frame: Frame, carries: Sequence[ast.Carry], init: Sequence[Value], outcome: Outcome, body: ast.Block, what: str
+) -> tuple[Value, ...] | None:
+    """What the block of a loop or scan yields, as values of the types that are carried; None where one is wrong."""
     values = outcome.values or ()
     if len(values) != len(init):
-        note = Note(f"it carries {', '.join(c.name.text for c in node.carries)}", node.carries[0].span)
+        note = Note(f"it carries {', '.join(c.name.text for c in carries)}", carries[0].span)
         raise Mistake(
-            f"a loop yields the next value of each carry: {len(init)} here, not {len(values)}", outcome.span or node.body.span, (note,)
+            f"a {what} yields the next value of each carry: {len(init)} here, not {len(values)}", outcome.span or body.span, (note,)
         )
     if any(isinstance(v, Wrong) for v in values):
         return None
     results: list[Value] = []
-    for x, first, carry, span in zip(values, init, node.carries, outcome.places, strict=True):
-        x = types.strong(inner, x, span, first.type.dtype, _begins(carry, first)) if is_weak(x) else x
-        value = types.tensor(inner, x, span)
+    for x, first, carry, span in zip(values, init, carries, outcome.places, strict=True):
+        x = types.strong(frame, x, span, first.type.dtype, _begins(carry, first)) if is_weak(x) else x
+        value = types.tensor(frame, x, span)
         if value.type != first.type:
-            value = _alike(
-                inner, value, first.type, (carry.span, span), f"{carry.name.text} keeps its type in a loop: it begins as", "goes on as "
-            )
+            message = f"{carry.name.text} keeps its type in a {what}: it begins as"
+            value = alike(frame, value, first.type, (carry.span, span), message, "goes on as ")
         results.append(value)
-    return frame.build.block(region, params, tuple(results))
+    return tuple(results)
 
 
 def _begins(carry: ast.Carry, first: Value) -> Note:

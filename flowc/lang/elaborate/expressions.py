@@ -7,9 +7,9 @@ from types import EllipsisType
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim
 from flowc.lang import ast
-from flowc.lang.elaborate import arithmetic, calls, control, definitions, lookup, reads, types
+from flowc.lang.elaborate import arithmetic, calls, control, definitions, lookup, reads, scans, types
 from flowc.lang.elaborate.context import Frame
-from flowc.lang.elaborate.report import MAX_DEPTH, MAX_ELEMENTS, Mistake, missing
+from flowc.lang.elaborate.report import MAX_DEPTH, MAX_ELEMENTS, Mistake
 from flowc.lang.elaborate.sizes import Unclear
 from flowc.lang.elaborate.values import (
     WRONG,
@@ -75,14 +75,14 @@ def _evaluated(frame: Frame, node: ast.Expression) -> Denotation:
         case ast.Loop():
             return control.loop(frame, node)
         case ast.Scan():
-            raise missing("scan", node.span)
+            return scans.scan(frame, node)
 
 
 def _list(frame: Frame, node: ast.List, elements: tuple[ast.Expression, ...]) -> Denotation:
     frame.build.elements += len(elements)
     if frame.build.elements > MAX_ELEMENTS:
         raise frame.report.refuse(f"more than {MAX_ELEMENTS:,} numbers are written out", node.span, "keep them in a weight file")
-    items = tuple([frame.value(e) for e in elements])
+    items = tuple([types.counted_as(frame, frame.value(e), e.span) for e in elements])
     if any(isinstance(x, Wrong) for x in items):
         return WRONG
     for x, e in zip(items, elements, strict=True):
@@ -127,7 +127,7 @@ def _subscript(frame: Frame, node: ast.Subscript) -> Denotation:
     if not isinstance(x, Value):
         text = types.source_text(node.value)
         raise Mistake(f"{text} is {describe(x)} and has no axes to subscript", node.span)
-    if any(isinstance(p, Element | Affine) for p in parts):
+    if frame.reading is not None and any(isinstance(p, Element | Affine) for p in parts):
         nodes = reads.subscript_nodes(node.subscripts)
         return reads.element(frame, node, x, [p for p in parts if not isinstance(p, slice | EllipsisType | None)][: len(nodes)])
     subscripts = [_of_tensor(frame, p, s.span) for p, s in zip(parts, node.subscripts, strict=True)]
@@ -154,7 +154,7 @@ def _bound(frame: Frame, node: ast.Expression) -> Dim:
     x = frame.value(node)
     if isinstance(x, Wrong):
         raise Unclear
-    known = None if isinstance(x, Affine) else known_dim(x)
+    known = None if isinstance(x, Affine) and frame.reading is not None else known_dim(x)
     if known is None:
         raise Mistake(f"the bound of a slice is a size known when compiling, not {describe(x)}", node.span)
     return known

@@ -69,9 +69,10 @@ def _statement(frame: Frame, statement: ast.Statement) -> Outcome:
             inner = frame.within(namers=namers, targets=at.targets, lone=_calls(frame, values) == 1)
             return _ending(inner, "return", values, statement)
         case ast.Yield(values, emitted):
-            if emitted:
-                raise missing("emit, which belongs to scan,", statement.span)
-            return _ending(frame.within(targets=(), lone=_calls(frame, values) == 1), "yield", values, statement)
+            at = frame.within(targets=(), lone=_calls(frame, (values, emitted)) == 1)
+            outcome = _ending(at, "yield", values, statement)
+            given = tuple(at.evaluate(at, value) for value in emitted)
+            return replace(outcome, emitted=given, emitted_places=tuple(value.span for value in emitted))
     return Outcome()
 
 
@@ -79,8 +80,9 @@ def _wrong_end(statement: ast.Statement) -> Outcome:
     match statement:
         case ast.Return(values):
             return Outcome((WRONG,) * len(values), "return", statement.span, tuple(v.span for v in values))
-        case ast.Yield(values):
-            return Outcome((WRONG,) * len(values), "yield", statement.span, tuple(v.span for v in values))
+        case ast.Yield(values, emitted):
+            places = tuple(v.span for v in values), tuple(v.span for v in emitted)
+            return Outcome((WRONG,) * len(values), "yield", statement.span, places[0], (WRONG,) * len(emitted), places[1])
         case _:
             return Outcome()
 
@@ -221,7 +223,8 @@ def _write(frame: Frame, statement: ast.Write) -> None:
     if frame.build.compared is not None and not frame.calls:
         raise Mistake("a test writes no state", statement.span)
     if frame.looping:
-        raise Mistake(f"{name} is written in a loop", statement.span, help="carry the value, and write it after the loop")
+        help = f"carry the value, and write it after the {frame.looping}"
+        raise Mistake(f"{name} is written in a {frame.looping}", statement.span, help=help)
     key = f"{frame.unit.path}{name}"
     if frame.region.kind == "if":
         lookup.state(frame, frame.unit, item, statement.span)  # what it is where the other side runs

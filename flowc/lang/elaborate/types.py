@@ -372,10 +372,18 @@ def strong(frame: Frame, x: Denotation, span: Span, dtype: DType | None = None, 
 
 def tensor(frame: Frame, x: Denotation, span: Span) -> Value:
     """x as a tensor of the graph."""
-    found = strong(frame, x, span)
+    found = counted_as(frame, strong(frame, x, span), span)
     if isinstance(found, Value):
         return found
     raise Mistake("an index name stands in definitions by index only", span)
+
+
+def counted_as(frame: Frame, x: Denotation, span: Span) -> Denotation:
+    """x, an index expression of the steps of a scan as the i64 scalar it is outside definitions by index."""
+    if isinstance(x, Affine) and frame.reading is None:
+        with frame.making(span):
+            return scalar_of(x.dim)
+    return x
 
 
 def scalar(frame: Frame, x: Value | Element | Affine | Weak, span: Span, dtype: DType | None = None) -> Value:
