@@ -41,7 +41,7 @@ NEAR_ZERO = (
 
 @in_f64
 def lgamma(x: Value) -> Value:
-    """log |gamma(x)| within 3 ulp from 0 on, within 1e-15 max(1, |lgamma(x)|) below; infinite for 0 and the negative integers."""
+    """log |gamma(x)| within 5 ulp from 0 on, within 1e-15 max(1, |lgamma(x)|) below; infinite for 0 and the negative integers."""
     size, zero = absolute(x), like(x, 0)
     above = _lgamma(size)
     _, sine, _ = half_turns(size)
@@ -69,7 +69,7 @@ def _lgamma(x: Value) -> Value:
 
 @in_f64
 def digamma(x: Value) -> Value:
-    """The derivative of lgamma within 4 ulp from 0 on, within 4e-16 max(1, |pi / tan(pi x)|) below; NaN for the negative integers.
+    """The derivative of lgamma within 5 ulp from 0 on, within 1e-15 max(1, |digamma(x)|) below; NaN for the negative integers.
 
     -inf for 0 and inf for -0, as its limits.
     """
