@@ -16,7 +16,7 @@ import numpy as np
 from flowc.ir.core import Func, Module, Value, func
 from flowc.ir.dims import Size, dim
 from flowc.ir.types import DType, Type
-from flowc.ops.call import built_ins, call, parameters
+from flowc.ops.call import built_ins, call
 from flowc.ops.pointwise import Elementwise, kind
 from flowc.ops.slicing import sliced
 
@@ -52,6 +52,28 @@ class Given:
         return tuple(getattr(self, name) for name in INPUTS)
 
 
+def part(x: Value, *sizes: int) -> Value:
+    """The first elements along each axis."""
+    return sliced(x, [slice(0, n) for n in sizes])
+
+
+def image(g: Given) -> Value:
+    """x as two channels of 13 rows and 5 columns."""
+    return op("reshape", g.x, [N, 2, 13, 5])
+
+
+def steps(x: Value) -> Value:
+    """x as 5 steps of 26 for each row."""
+    return op("reshape", x, [N, 5, 26])
+
+
+def recurrent(g: Given, name: str, parts: int, *more: Value) -> Value:
+    """What a layer of 4 units emits after each of the 5 steps."""
+    state = [sliced(x, [slice(None), slice(0, 4)]) for x in (g.x, g.y)[: 1 + (name == "lstm")]]
+    weights = [part(g.w, 26, 4 * parts), part(g.w, 4, 4 * parts), part(g.r, 4 * parts)]
+    return op("transpose", op(name, op("transpose", steps(g.x), [1, 0, 2]), *state, *weights, *more)[0], [1, 0, 2])
+
+
 Call = tuple[str, str, Callable[[Given], Any]]  # op, the kinds of dtype or the one dtype it is called on, how
 
 ROWS: tuple[Call, ...] = (
@@ -75,6 +97,35 @@ ROWS: tuple[Call, ...] = (
     ("matmul", "fiu", lambda g: op("matmul", g.x, g.w)),
     ("linear", "f", lambda g: op("linear", g.x, g.w, op("sum", g.w, axis=0))),
     ("cross_entropy", "f", lambda g: op("cross_entropy", g.x, g.ids)),
+    ("conv1d", "f", lambda g: op("conv1d", op("reshape", g.x, [N, 2, 65]), op("reshape", g.r, [13, 2, 5]), strides=2, pads=1)),
+    ("conv2d", "fiu", lambda g: op("conv2d", image(g), op("reshape", g.r, [13, 2, 5, 1]), part(g.r, 13), pads="same")),
+    ("conv3d", "f32", lambda g: op("conv3d", op("reshape", g.x, [N, 2, 13, 5, 1]), op("reshape", g.r, [13, 2, 1, 5, 1]))),
+    ("max_pool1d", "f32", lambda g: op("max_pool1d", g.x, 3)),
+    ("max_pool2d", "fiu", lambda g: op("max_pool2d", image(g), 3, 2, 1)),
+    ("max_pool3d", "f32", lambda g: op("max_pool3d", image(g), 2, 1)),
+    ("avg_pool1d", "f32", lambda g: op("avg_pool1d", g.x, 3)),
+    ("avg_pool2d", "f", lambda g: op("avg_pool2d", image(g), 3, 2, 1)),
+    ("avg_pool3d", "f32", lambda g: op("avg_pool3d", image(g), 2, 1)),
+    ("lp_pool1d", "f32", lambda g: op("lp_pool1d", g.x, 3, 3)),
+    ("lp_pool2d", "f", lambda g: op("lp_pool2d", image(g), 2)),
+    ("lp_pool3d", "f32", lambda g: op("lp_pool3d", image(g), 2, 1, 1)),
+    ("adaptive_avg_pool1d", "f32", lambda g: op("adaptive_avg_pool1d", g.x, 7)),
+    ("adaptive_avg_pool2d", "f", lambda g: op("adaptive_avg_pool2d", image(g), [4, 3])),
+    ("adaptive_avg_pool3d", "f32", lambda g: op("adaptive_avg_pool3d", image(g), [2, 4, 3])),
+    ("adaptive_max_pool1d", "f32", lambda g: op("adaptive_max_pool1d", g.x, 7)),
+    ("adaptive_max_pool2d", "fiu", lambda g: op("adaptive_max_pool2d", image(g), [4, 3])),
+    ("adaptive_max_pool3d", "f32", lambda g: op("adaptive_max_pool3d", image(g), [2, 4, 3])),
+    ("group_norm", "f", lambda g: op("group_norm", image(g), 2, part(g.r, 2), part(g.r, 2))),
+    ("instance_norm", "f", lambda g: op("instance_norm", image(g))),
+    ("batch_norm", "f", lambda g: op("batch_norm", image(g), *(part(g.r, 2) for _ in "123"), op("abs", part(g.r, 2)))),
+    ("local_response_norm", "f", lambda g: op("local_response_norm", image(g), 3)),
+    ("attention", "f", lambda g: op("attention", steps(g.x), steps(g.y), steps(g.x), causal=True)),
+    ("rope", "f", lambda g: op("rope", steps(g.x), op("arange", 5))),
+    ("pixel_shuffle", "fiub", lambda g: op("pixel_shuffle", op("reshape", op("concat", [g.x, g.y], 1), [N, 4, 13, 5]), 2)),
+    ("nll_loss", "f", lambda g: op("nll_loss", g.x, g.ids)),
+    ("lstm", "f", lambda g: recurrent(g, "lstm", 4)),
+    ("gru", "f", lambda g: recurrent(g, "gru", 3, part(g.r, 12))),
+    ("rnn", "f", lambda g: recurrent(g, "rnn", 1)),
     ("embedding", "fiub", lambda g: op("embedding", g.ids, g.w)),
     ("take", "fiub", lambda g: op("take", g.w, g.ids)),
     ("take_along_axis", "fiub", lambda g: op("take_along_axis", g.x, op("unsqueeze", g.ids, 1), axis=1)),
@@ -118,6 +169,7 @@ WHOLE: tuple[Call, ...] = (
     ("full", "f32", lambda g: op("full", [N, 2], 7)),
     ("ones", "fiub", lambda g: op("ones", [N, 2], g.dtype)),
     ("zeros", "fiub", lambda g: op("zeros", [N, 2], g.dtype)),
+    ("dropout", "f", lambda g: op("dropout", g.x, 0.3, seed=5)),
     ("uniform", "f", lambda g: op("uniform", g.dtype, [N, K], seed=1)),
     ("normal", "f", lambda g: op("normal", g.dtype, [N, K], seed=2)),
     ("randint", "iu", lambda g: op("randint", g.dtype, [N, K], 0, 100, seed=3)),
@@ -136,10 +188,14 @@ def elementwise(cls: type[Elementwise]) -> Callable[[Given], Any]:
             return lambda g: op("clip", g.x, g.r, g.y)
         case "where":
             return lambda g: op("where", g.c, g.x, g.y)
+        case "threshold":
+            return lambda g: op("threshold", g.x, 0.25, -1)
         case "gelu":
             return lambda g: op("gelu", g.x)
+        case "threshold":
+            return lambda g: op("threshold", g.x, 0.5, 2)
         case _:
-            return lambda g: op(cls.name, *(g.x, g.y)[: len(parameters(cls))])
+            return lambda g: op(cls.name, *(g.x, g.y)[: len(cls.fields_of["operand"])])
 
 
 def calls(dtype: DType, which: str) -> list[tuple[str, Callable[[Given], Any]]]:
