@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowc.errors import OpError
 from flowc.ir.core import Block, Op, Symbol, Value
 from flowc.ir.data import Blob
 from flowc.ir.dims import Dim
@@ -106,7 +107,7 @@ class StoreSize(Op, name="store_size"):
 class While(Op, name="while"):
     """`body` again while `condition` yields a true buffer, at most `limit` times.
 
-    Both take the carried buffers; `body` gives the next ones.
+    Both take the carried buffers; `body` gives the next ones.  The rounds also write `kept` buffers, which no round begins anew.
     """
 
     carried: tuple[Value, ...]
@@ -114,11 +115,32 @@ class While(Op, name="while"):
     what: str
     condition: Block
     body: Block
+    kept: tuple[Value, ...] = ()
     level = "plan"
     fails = True
 
     def infer(self) -> tuple[Type, ...]:
         return tuple(v.type for v in self.carried)
+
+
+class Repeat(Op, name="repeat"):
+    """`body` for each index below `extent`, in order or backwards.
+
+    It takes the index and the carried buffers and gives the next ones.  The rounds also write `kept` buffers.
+    """
+
+    carried: tuple[Value, ...]
+    extent: tuple[Dim, ...]
+    body: Block
+    backwards: bool = False
+    kept: tuple[Value, ...] = ()
+    level = "plan"
+
+    def infer(self) -> tuple[Type, ...]:
+        taken, carried = (tuple(v.type for v in vs) for vs in (self.body.params, self.carried))
+        if taken != (below(self.extent[0]), *carried):
+            raise OpError("the body of a repeat takes an index below its extent and the buffers it carries")
+        return carried
 
 
 class If(Op, name="if"):

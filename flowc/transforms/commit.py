@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from flowc.errors import CompileError, Diagnostic
 from flowc.ir.core import Func, Op, State, Value, walk
-from flowc.ops.control import Cond, Loop, StateRead, StateWrite
+from flowc.ops.control import Cond, Loop, Scan, StateRead, StateWrite
 from flowc.ops.plan import Call, View
 from flowc.transforms.memory import ALIGNMENT, own_elements
 
@@ -80,7 +80,7 @@ def may_stop(op: Op, kernels: Mapping[str, Func]) -> bool:
     """Whether the run may end in or right after `op`: checks, and loops and branches, between whose launches it can be cancelled."""
     if isinstance(op, Call):
         return any(inner.fails for inner in walk(kernels[op.kernel].body))
-    return op.fails or isinstance(op, Loop | Cond)
+    return op.fails or isinstance(op, Loop | Scan | Cond)
 
 
 def own_element(op: Call, result: int, state: str, kernels: Mapping[str, Func]) -> bool:

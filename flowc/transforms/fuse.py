@@ -20,6 +20,7 @@ from flowc.ops.elementwise import Elementwise, where
 from flowc.ops.kernel import PAIRS, Build, Inside, Kernel, Reduce, axes
 from flowc.ops.tensor import Constant, Read, Tensor, is_constant, like
 from flowc.transforms.laws import LAWS
+from flowc.transforms.scans import prepared
 
 SIMPLER = Rules(LAWS)
 MOST_MEMBERS = 256  # of one kernel: what LLVM compiles in a tenth of a second
@@ -49,11 +50,27 @@ class Group:
     rows: list[Value] = field(default_factory=list[Value])
     contracts: bool = False
 
+    def named(self, access: Access) -> frozenset[Value]:
+        """The group's axes that an access names."""
+        return frozenset(a for d in access if isinstance(d, Polynomial) for a in atoms(d) if a in self.axes)
+
+    def within_row(self, d: Dim | Along) -> bool:
+        """Whether an index runs within a row rather than stand where the shared axes, and the steps of scans around, put it."""
+        if not isinstance(d, Polynomial):
+            return d != 0
+        return any(a not in self.outer and not (step_around(a) and a not in self.axes) for a in atoms(d))
+
+
+def step_around(atom: object) -> bool:
+    """Whether the atom of an index is itself a loop index."""
+    return isinstance(atom, Value) and atom.op is None
+
 
 def fuse(module: Module) -> Module:
     """Every stored value becomes a kernel; the others disappear into their readers."""
 
     def one(fn: Func) -> Func:
+        fn = prepared(fn)
         memory = {p: p for p in fn.body.params}
         results, roots = fused(fn.body, memory)
         return replace(fn, body=body(fn.body.params, results, roots), level="kernel")
@@ -89,6 +106,7 @@ def groups(block: Block) -> dict[Op, Group]:
     stored = {*block.results}.union(
         *(op.operands for op in opaque),
         *([v for v in op.uses if not isinstance(v.op, Constant)] for op in opaque),
+        *(op.operands for outer in opaque for region in outer.regions for op in walk(region) if not said_by_index(op)),
         *(region.results for op in walk(block) for region in op.regions if not said_by_index(op)),
     )
     for op in reversed(block.ops):
@@ -138,7 +156,7 @@ def admits(group: Group, op: Op) -> bool:
     if len(group.reads) > MOST_MEMBERS and op is not root:
         return False
     every = frozenset(a for a in group.axes if a.type.below != 1)
-    if any(not d.on <= plain(access) for access in accesses for d in access if isinstance(d, Along)):
+    if any(not d.on <= group.named(access) for access in accesses for d in access if isinstance(d, Along)):
         return False
     reduces = reduction(op)
     if reduces is not None and op is not root and any(v.op is None for p in reduces.body.params for v in indices((p.type.below or 0,))):
@@ -147,7 +165,7 @@ def admits(group: Group, op: Op) -> bool:
     shared = group.outer
     if reduces or len(accesses) > 1 and dear:
         for access in accesses:
-            shared = shared & plain(access)
+            shared = shared & group.named(access)
         shared = prefix(group.axes, shared)
     if reduces is not None and reduces.fold in PAIRS:
         if group.contracts or shared != every or len(accesses) > 1:
@@ -157,28 +175,25 @@ def admits(group: Group, op: Op) -> bool:
         return op is root and not group.contracts
     group.outer = shared
     if len(accesses) > 1 and dear:
-        if not fits_a_row(group, value) or not one_row(accesses, shared):
+        if not fits_a_row(group, value) or not one_row(group, accesses):
             return reduces is None
         group.rows.append(value)
         access = accesses[0]
-        group.reads[value] = {tuple(d if not isinstance(d, Along) and plain((d,)) <= shared else Along(shared, op) for d in access): None}
+        fixed = [not isinstance(d, Along) and group.named((d,)) <= shared for d in access]
+        group.reads[value] = {tuple(d if still else Along(shared, op) for d, still in zip(access, fixed, strict=True)): None}
     return True
 
 
 def fits_a_row(group: Group, value: Value) -> bool:
     """Whether the axes of `value` that the stages do not share are provably few enough for a local buffer."""
     access = next(iter(group.reads[value]))
-    inner = [n for n, d in zip(value.type.shape, access, strict=True) if isinstance(d, Along) or not plain((d,)) <= group.outer]
+    inner = [n for n, d in zip(value.type.shape, access, strict=True) if isinstance(d, Along) or not group.named((d,)) <= group.outer]
     return at_most(value.type.dtype.bytes(product(map(most, inner))), ROW_BYTES)
 
 
-def one_row(accesses: list[Access], outer: frozenset[Value]) -> bool:
+def one_row(group: Group, accesses: list[Access]) -> bool:
     """Whether all accesses are into the same row: along each axis they run within it, or stand at the same outer index."""
-    return all(all(within_row(d, outer) for d in ds) or all(d == ds[0] for d in ds) for ds in zip(*accesses, strict=True))
-
-
-def within_row(d: Dim | Along, outer: frozenset[Value]) -> bool:
-    return not (isinstance(d, Polynomial) and set(atoms(d)) <= outer) and d != 0
+    return all(all(map(group.within_row, ds)) or all(d == ds[0] for d in ds) for ds in zip(*accesses, strict=True))
 
 
 def spread(group: Group, op: Tensor) -> None:
@@ -188,7 +203,7 @@ def spread(group: Group, op: Tensor) -> None:
         at = tuple(dim(f) if isinstance(a, Along) else a for f, a in zip(free, access, strict=True))
         along = {f: a for f, a in zip(free, access, strict=True) if isinstance(a, Along)}
         for element, inside in reads(op.at(*at), frozenset()):
-            on = plain(access)
+            on = group.named(access)
             group.reads[element.tensor][tuple(canonical(d, along, inside, Along(on, op)) for d in element.at)] = None
 
 
@@ -221,11 +236,6 @@ def canonical(d: Dim, along: dict[Value, Along], inside: frozenset[Value], here:
             if atom in inside:
                 return here
     return d
-
-
-def plain(access: Access) -> frozenset[Value]:
-    """The axes an access names."""
-    return frozenset(a for d in access if isinstance(d, Polynomial) for a in atoms(d) if isinstance(a, Value) and a.op is None)
 
 
 def prefix(axes: tuple[Value, ...], shared: frozenset[Value]) -> frozenset[Value]:
@@ -281,11 +291,12 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
     known = {v: v if isinstance(v.op, Constant) else memory.get(v, v) for v in group.reads}
     spoken = [v for a in group.reads for v in (*indices(a.type.shape), *(a.op.uses if a.op is not None else ()))]
     sizes = {v: memory[v] for v in spoken if v.type.below is not None and v in memory}
-    rewriter = Rewriter(inline, known | sizes | stored | {a: a for a in stored.values()})
+    final = {v: v for v in (*stored.values(), *known.values(), *sizes.values())}
+    rewriter = Rewriter(inline, known | sizes | stored | final)
     for row in group.rows[::-1]:
         assert isinstance(row.op, Tensor)
         access = next(iter(group.reads[row]))
-        own = tuple(n for n, d in enumerate(access) if within_row(d, group.outer))
+        own = tuple(n for n, d in enumerate(access) if group.within_row(d))
         fresh = axes(tuple(map(index, row.type.shape)))
         params = {n: fresh[n] for n in own}
         at = tuple(dim(params[n]) if n in params or isinstance(d, Along) else d for n, d in enumerate(access))

@@ -11,7 +11,7 @@ import numpy as np
 from flowc.ir.core import Block, Func, Module, Op, Value, renamed
 from flowc.ir.dims import Dim, Polynomial, Size, evaluate, substitute
 from flowc.ir.printer import sizes
-from flowc.ops.plan import CheckRange, CheckTrue, Commit, If, Launch, SizeOf, StoreSize, View, WeightData, While
+from flowc.ops.plan import CheckRange, CheckTrue, Commit, If, Launch, Repeat, SizeOf, StoreSize, View, WeightData, While
 from flowc.transforms.interpret_loops import Failure, run_kernel
 
 Array = np.ndarray[Any, Any]
@@ -107,6 +107,8 @@ class _Driver:
                 self.indices[op.results[0]] = self.scalar(buffer)
             case While():
                 self.loop(op)
+            case Repeat():
+                self.repeat(op)
             case If(which, then, orelse):
                 self.block(then if self.scalar(which) else orelse)
             case _:
@@ -129,6 +131,16 @@ class _Driver:
             self.buffers.update(zip(op.body.params, carried, strict=True))
             carried = self.block(op.body)
             rounds += 1
+        self.buffers.update(zip(op.results, carried, strict=True))
+
+    def repeat(self, op: Repeat) -> None:
+        carried = [self.buffers[v] for v in op.carried]
+        step, *params = op.body.params
+        rounds = range(self.number(op.extent[0]))
+        for n in reversed(rounds) if op.backwards else rounds:
+            self.indices[step] = n
+            self.buffers.update(zip(params, carried, strict=True))
+            carried = self.block(op.body)
         self.buffers.update(zip(op.results, carried, strict=True))
 
     def launch(self, op: Launch, kernel: Func, given: Sequence[Value]) -> None:

@@ -15,7 +15,7 @@ from flowc.ir.dims import Dim, Polynomial, Size, at_most, atoms, ceil, evaluate,
 from flowc.ir.types import Type
 from flowc.ops.kernel import flattened
 from flowc.ops.loops import For, Load, Store
-from flowc.ops.plan import Launch, View, While
+from flowc.ops.plan import Launch, Repeat, View, While
 
 ALIGNMENT = 64  # bytes
 TRIED = 128  # sizes of free blocks that are compared with a buffer
@@ -106,9 +106,9 @@ class _Clock:
         outside = [root for region in op.regions for v in region.captured for root in self.of(v)]
         self.touch([root for root in outside if self.first.get(root, self.now) <= began])
         self.touch(op.operands)
-        if isinstance(op, While):
-            carried = tuple(dict.fromkeys(root for v in op.carried for root in self.of(v)))
-            self.roots.update(dict.fromkeys(op.results, carried))
+        if isinstance(op, While | Repeat):
+            handed = tuple(dict.fromkeys(root for v in (*op.carried, *op.body.results) for root in self.of(v)))
+            self.roots.update(dict.fromkeys(op.results, handed))
 
 
 def own_elements(kernel: Func) -> dict[int, frozenset[int]]:

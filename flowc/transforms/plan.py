@@ -13,16 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowc.errors import CompileError, Diagnostic
-from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, indices, renamed, walk
+from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, indices, renamed, retyped, walk
 from flowc.ir.dims import Dim, Size, at_most, ceil, dim, product
 from flowc.ir.printer import sizes
 from flowc.ir.types import DType, Type, below
-from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, DynamicSize, Loop, StateRead, StateWrite
+from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, DynamicSize, Loop, Scan, StateRead, StateWrite
 from flowc.ops.loops import For, Load, Store
-from flowc.ops.plan import BYTES, Call, CheckRange, CheckTrue, Commit, If, Launch, SizeOf, StoreSize, View, WeightData, While
+from flowc.ops.plan import BYTES, Call, CheckRange, CheckTrue, Commit, If, Launch, SizeOf, StoreSize, View, WeightData
 from flowc.ops.tensor import Weight
 from flowc.transforms.commit import Updates, in_place, state_offsets, updates, updates_last
 from flowc.transforms.memory import bounded, lifetimes, offsets
+from flowc.transforms.plan_loops import plan_loop, plan_scan
 
 PIECE = 4096  # elements of a copy that one index of its parallel loop stands for
 
@@ -30,8 +31,8 @@ PIECE = 4096  # elements of a copy that one index of its parallel loop stands fo
 def plan(module: Module) -> Module:
     """Each graph as a driver over buffers."""
     kernels = {f.name: f for f in module.funcs if not is_graph(f)}
-    copies: dict[Type, Func] = {}
-    graphs = [_Planner(fn, module, kernels, copies).planned() for fn in module.funcs if is_graph(fn)]
+    copies: dict[Type | str, Func] = {}
+    graphs = [Planner(fn, module, kernels, copies).planned() for fn in module.funcs if is_graph(fn)]
     return replace(module, funcs=(*kernels.values(), *copies.values(), *graphs))
 
 
@@ -55,10 +56,10 @@ class _Scope:
         return _Scope(used, {v for op in block.ops for v in op.results})
 
 
-class _Planner:
+class Planner:
     """Plan ops over buffers that have no place yet."""
 
-    def __init__(self, fn: Func, module: Module, kernels: Mapping[str, Func], copies: dict[Type, Func]) -> None:
+    def __init__(self, fn: Func, module: Module, kernels: Mapping[str, Func], copies: dict[Type | str, Func]) -> None:
         self.fn, self.module, self.kernels, self.copies = fn, module, kernels, copies
         self.ops: list[Op] = []
         self.place: dict[Value, Value] = {}  # of each value, its buffer; of each size found during the run, its index
@@ -82,7 +83,7 @@ class _Planner:
         arena = Value(replace(BYTES, shape=(total,)), None, "workspace")
         placed = {v: View(arena, (at,), v.type, hints=(v.hint,)).result for v, at in places.items()}
         told = tuple(v for out in outs for v in (out, *(size.buffer for size in found if size.of is out)))
-        ops = (*self.entry_checks(), *views, *(v.op for v in placed.values() if v.op), *_over(self.ops, placed))
+        ops = (*self.entry_checks(), *views, *(v.op for v in placed.values() if v.op), *_over(self.ops, dict(placed)))
         return replace(fn, body=Block((*state, *params, *told, arena), ops, told), level="plan", outputs=tuple(v.hint for v in told))
 
     # What the driver is given
@@ -201,9 +202,11 @@ class _Planner:
             case StateWrite():
                 pass
             case Loop():
-                self.loop(op)
+                plan_loop(self, op, into)
+            case Scan():
+                plan_scan(self, op, into)
             case Cond():
-                self.cond(op)
+                self.cond(op, into)
             case Assert(condition, what):
                 self.ops.append(CheckTrue(self.place[condition], what, location=op.location))
             case CheckEqual() | CheckAtLeast():
@@ -224,6 +227,10 @@ class _Planner:
                 return CheckRange((self.index(low), self.index(a)), what, location=op.location)
             case _:
                 raise TypeError(op.name)
+
+    def view(self, buffer: Value, start: Dim, type: Type, hint: str = "") -> View:
+        """What starts `start` elements into a buffer, as an op that stands nowhere yet."""
+        return View(buffer, (start,), buffer_type(type), hints=(hint,) * bool(hint))
 
     def copied_view(self, op: View, out: Value) -> None:
         view = View(self.place[op.buffer], tuple(map(self.index, op.offset)), buffer_type(op.result.type))
@@ -246,9 +253,9 @@ class _Planner:
 
     # Regions
 
-    def region(self, block: Block, outs: Mapping[int, Value] | None = None) -> Block:
-        """The plan of `block`; its results numbered in `outs` end up there."""
-        outer, self.ops = self.ops, []
+    def region(self, block: Block, outs: Mapping[int, Value] | None = None, first: Sequence[Op] = ()) -> Block:
+        """The plan of `block`, `first` first; its results numbered in `outs` end up there."""
+        outer, self.ops = self.ops, [*first]
         kept, around = dict(self.place), self.scope
         self.scope = _Scope.of(block)
         pairs = [(block.results[n], out) for n, out in (outs or {}).items()]
@@ -262,87 +269,13 @@ class _Planner:
         self.place, self.scope = kept, around
         return Block((), made, results)
 
-    def loop(self, op: Loop) -> None:
-        """Two buffers per carried value: a round reads one, writes the other, and hands them on swapped.
-
-        A value that no round changes is read where it is.
-        """
-        kept = [n for n, p in enumerate(op.body.params) if op.body.results[n] is p]
-        changing = [n for n in range(len(op.init)) if n not in kept]
-        for n in kept:
-            for value in (op.condition.params[n], op.body.params[n], op.results[n]):
-                self.place[value] = self.place[op.init[n]]
-        pairs = [self.pair(op.init[n], op.results[n]) for n in changing]
-        for n, (now, _) in zip(changing, pairs, strict=True):
-            self.copied(op.init[n], now)
-        carried = tuple(b for pair in pairs for b in pair)
-
-        def params() -> tuple[Value, ...]:
-            return tuple(Value(b.type, None, b.hint) for b in carried)
-
-        asks, does = params(), params()
-        self.place.update(zip([op.condition.params[n] for n in changing], asks[::2], strict=True))
-        condition = self.region(op.condition)
-        self.place.update(zip([op.body.params[n] for n in changing], does[::2], strict=True))
-        handed = handed_on([op.body.params[n] for n in changing], [op.body.results[n] for n in changing])
-        spares = {n: does[2 * at + 1] for at, n in enumerate(changing) if at not in handed}
-        body = self.region(op.body, spares)
-        following = next_pairs(does, handed)
-        limit = tuple(map(self.index, op.limit))
-        hints = tuple(hint for n in changing for hint in (op.results[n].hint, f"{op.results[n].hint}.next"))
-        made = While(
-            carried,
-            limit,
-            "the loop reaches its limit",
-            replace(condition, params=asks),
-            Block(does, body.ops, following),
-            hints=hints,
-            location=op.location,
-            device=op.device,
-        )
-        self.ops.append(made)
-        self.place.update(zip([op.results[n] for n in changing], made.results[::2], strict=True))
-
-    def pair(self, first: Value, result: Value) -> tuple[Value, Value]:
-        """The buffers of a carried value; the first value's own is one of them where nothing else needs it."""
-        name = result.hint or "carried"
-        spare = self.temporary(Value(first.type, None, f"{name}.next"))
-        own = self.place[first]
-        if isinstance(first.op, Call) and own in self.wanted and self.scope.used[first] == 1 and first in self.scope.made:
-            return own, spare
-        return self.temporary(Value(first.type, None, name)), spare
-
-    def cond(self, op: Cond) -> None:
+    def cond(self, op: Cond, into: Mapping[Value, Value]) -> None:
         """Both sides write the same buffers."""
-        outs = [self.temporary(r) for r in op.results]
+        outs = [into.get(r) or self.temporary(r) for r in op.results]
         which = self.place[op.which]
         sides = [self.region(side, dict(enumerate(outs))) for side in (op.then, op.orelse)]
         self.ops.append(If(which, *(replace(s, results=()) for s in sides), **op.common))
         self.place.update(zip(op.results, outs, strict=True))
-
-
-def handed_on(params: Sequence[Value], results: Sequence[Value]) -> dict[int, int]:
-    """The results of a loop's body that are carried values as they came, each one once, by result and carried number."""
-    number = {p: n for n, p in enumerate(params)}
-    found: dict[int, int] = {}
-    for n, result in enumerate(results):
-        if result in number and number[result] not in found.values():
-            found[n] = number[result]
-    return found
-
-
-def next_pairs(carried: Sequence[Value], handed: Mapping[int, int]) -> tuple[Value, ...]:
-    """The buffers a round hands on: each value where it is, beside one that is free."""
-    count = len(carried) // 2
-    values = [carried[2 * handed[n]] if n in handed else carried[2 * n + 1] for n in range(count)]
-    left = [b for b in carried if b not in values]
-    found: list[Value] = []
-    for n, value in enumerate(values):
-        own = [b for b in carried[2 * n : 2 * n + 2] if b in left]
-        free = own or [b for b in left if b.type == value.type]
-        left.remove(free[0])
-        found += [value, free[0]]
-    return tuple(found)
 
 
 def known_at_entry(op: Op) -> bool:
@@ -380,13 +313,18 @@ def first_of(values: Sequence[Value], outs: Sequence[Value]) -> dict[Value, Valu
     return dict(reversed([*zip(values, outs, strict=False)]))
 
 
-def _over(ops: Sequence[Op], to: dict[Value, Value]) -> tuple[Op, ...]:
-    """`ops` with buffers replaced by what `to` says."""
-    known = dict(to)
+def _over(ops: Sequence[Op], known: dict[Value, Value]) -> tuple[Op, ...]:
+    """`ops` with buffers replaced by what `known` says; what becomes of their results is added to it."""
     index = renamed(lambda v: known.get(v, v))
 
     def block(old: Block) -> Block:
-        return Block(old.params, _over(old.ops, known), tuple(known.get(r, r) for r in old.results))
+        inner = dict(known)
+        over = renamed(lambda v: inner.get(v, v))
+        for p in old.params:
+            if (type := retyped(p.type, over)) is not p.type:
+                inner[p] = replace(p, type=type)
+        made = _over(old.ops, inner)
+        return Block(tuple(inner.get(p, p) for p in old.params), made, tuple(inner.get(r, r) for r in old.results))
 
     made: list[Op] = []
     for op in ops:

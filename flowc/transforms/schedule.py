@@ -46,7 +46,8 @@ class _Scheduler:
 
         index = renamed(value)
         for p in block.params:
-            known[p] = p
+            type = retyped(p.type, index)
+            known[p] = p if type is p.type else replace(p, type=type)
         made: list[Op] = []
         for op in block.ops:
             match op:
@@ -58,7 +59,7 @@ class _Scheduler:
                     new = op.rebuild(value, lambda b: self.block(b, known), index)
             known.update(zip(op.values, new.values, strict=True))
             made.append(new)
-        return Block(block.params, tuple(made), tuple(known.get(r, r) for r in block.results))
+        return Block(tuple(map(value, block.params)), tuple(made), tuple(map(value, block.results)))
 
     def call(self, op: Kernel, known: dict[Value, Value]) -> Call:
         inputs = taken(op.body)
@@ -73,7 +74,7 @@ class _Scheduler:
 
 def taken(block: Block) -> tuple[Value, ...]:
     """What a kernel is given: what its block captures, and the sizes known only during the run that the types of that speak of."""
-    return tuple(dict.fromkeys(u for v in block.captured for u in (*indices(v.type.shape), v)))
+    return tuple(dict.fromkeys(u for v in block.captured for u in (*indices(v.type.dims), v)))
 
 
 def viewed(op: Kernel) -> tuple[Value, Dim] | None:
@@ -90,13 +91,16 @@ def viewed(op: Kernel) -> tuple[Value, Dim] | None:
 def nest(kernel: Kernel, name: str, target: Target) -> Func:
     """The loop nest of `kernel`; parameters are the buffers and sizes it reads, then the buffers it writes."""
     reads = taken(kernel.body)
-    sizes = {v: Value(v.type, None, v.hint or f"in{n}") for n, v in enumerate(reads) if v.type.below is not None}
+    sizes: dict[Value, Value] = {}
+    size = renamed(lambda v: sizes.get(v, v))
+    for n, v in enumerate(reads):
+        if v.type.below is not None:
+            sizes[v] = Value(retyped(v.type, size), None, v.hint or f"in{n}")
     rewriter = Rewriter(scalar_forms(), {v: sizes.get(v, v) for v in reads})
     params = rewriter.params(kernel.body)
     given = [sizes.get(v, v) for v in reads]
     built = replace(kernel, body=body(params, tuple(map(rewriter.settled, kernel.body.results)), (), given))
     joined = 1 if staged(built) else contiguous(built)
-    size = renamed(lambda v: sizes.get(v, v))
     place: dict[Value, Value | Dim] = {
         v: v if v in sizes.values() else Value(buffer_type(retyped(v.type, size), joined > 1), None, v.hint or f"in{n}")
         for n, v in enumerate(given)
@@ -217,7 +221,7 @@ def staging(target: Target) -> Callable[[Kernel], Value | None]:
                 if step(x, axes[-1]) != 0 or stride in (0, None):
                     continue
                 used = set(indices(y.at + y.inside))
-                if not used <= {*op.body.params, *axes, *dot.body.params}:
+                if not {v for v in used if v.op is not None or v not in op.body.captured} <= {*op.body.params, *axes, *dot.body.params}:
                     continue  # an index that is itself computed is none of a copy
                 outer = tuple(dict.fromkeys(p for p in (*op.body.params, *axes[:-1]) if p in used and p is not axes[-1]))
                 if any(map(ragged, (*outer, *dot.body.params, axes[-1]))):

@@ -1,0 +1,232 @@
+"""Scans and loops with stacks through every stage: each verifies, reads back from its text and keeps every bit, down to native code."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from flowc.errors import RunError
+from flowc.ir.core import Func, Module
+from flowc.ir.dims import Size
+from flowc.ir.parser import parse_func, parse_module
+from flowc.ir.printer import print_module, sizes
+from flowc.ops.catalog import catalog
+from flowc.ops.interpret import run
+from flowc.ops.plan import Launch
+from flowc.ir.core import walk
+from flowc.stages import STAGES
+from flowc.target import AVX2, Target, host
+from flowc.transforms.interpret_plan import Stopped, run_plan
+from flowc.transforms.verify import verify
+from tests.codegen.program import Program
+from tests.promises.bits import Array, same
+
+RNN = """
+func @f[T in 0..](%x: f32[T, 4, 8], %h0: f32[4, 16], %w: f32[8, 16], %u: f32[16, 16]) -> (%h: f32[4, 16], %ys: f32[T, 4, 16]) {
+  %h, %ys = scan [%x], [%h0], [T]BACK : f32[4, 16], f32[T, 4, 16] (%t: index[T], %s: f32[4, 8], %c: f32[4, 16]) {
+    %a = matmul %s, %w : f32[4, 16]
+    %b = matmul %c, %u : f32[4, 16]
+    %0 = add %a, %b : f32[4, 16]
+    %n = tanh %0 : f32[4, 16]
+    yield %n, %n
+  }
+  return %h, %ys
+}
+"""
+
+# A carry and an emit that is another value, stacks of both carries, one of which is only counted.
+STACKED = """
+func @f[T in 0.., N in 0..](%x: f32[T, N], %h0: f32[N], %k0: i64) -> (%h: f32[N], %k: i64, %ys: f32[T, N], %hs: f32[T, N], %ks: i64[T]) {
+  %1 = constant value=1 : i64
+  %h, %k, %ys, %hs, %ks = scan [%x], [%h0, %k0], [T]BACK stacked=true : f32[N], i64, f32[T, N], f32[T, N], i64[T]
+      (%t: index[T], %s: f32[N], %c: f32[N], %j: i64) {
+    %n = add %c, %s : f32[N]
+    %y = multiply %n, %c : f32[N]
+    %i = size [%t] : i64
+    %m = add %j, %i : i64
+    yield %n, %m, %y
+  }
+  return %h, %k, %ys, %hs, %ks
+}
+"""
+
+# What is emitted is carried on, stacked, and emitted twice; another carry is handed the first.
+SHARED = """
+func @f[T in 0..](%x: f32[T, 3], %h0: f32[3], %g0: f32[3]) -> (%g: f32[3], %ys: f32[T, 3], %zs: f32[T, 3], %hs: f32[T, 3], %gs: f32[T, 3]) {
+  %h, %g, %ys, %zs, %cs, %hs, %gs = scan [%x], [%h0, %g0], [T]BACK stacked=true
+      : f32[3], f32[3], f32[T, 3], f32[T, 3], f32[T, 3], f32[T, 3], f32[T, 3] (%t: index[T], %s: f32[3], %c: f32[3], %d: f32[3]) {
+    %a = add %c, %d : f32[3]
+    %n = add %a, %s : f32[3]
+    yield %n, %c, %n, %n, %c
+  }
+  return %g, %ys, %zs, %hs, %gs
+}
+"""
+
+# Values that swap places, one that stays, one that is forgotten, one that nothing reads.
+SWAPPED = """
+func @f[T in 0..](%x: f32[T, 5], %a0: f32[5], %b0: f32[5], %k: f32[5]) -> (%a: f32[5], %b: f32[5], %c: f32[5]) {
+  %a, %b, %c, %d, %e, %unread = scan [%x], [%a0, %b0, %k, %a0, %b0], [T]BACK
+      : f32[5], f32[5], f32[5], f32[5], f32[5], f32[T, 5] (%t: index[T], %s: f32[5], %p: f32[5], %q: f32[5], %r: f32[5], %u: f32[5], %v: f32[5]) {
+    %w = add %v, %s : f32[5]
+    %z = multiply %w, %u : f32[5]
+    yield %q, %p, %r, %z, %w, %z
+  }
+  return %a, %b, %c
+}
+"""
+
+# A scan in a scan: the inner one's stacks are emitted, its carry carried on.
+NESTED = """
+func @f[T in 0..](%x: f32[T, 6, 4], %h0: f32[4]) -> (%h: f32[4], %ys: f32[T, 6, 4], %hs: f32[T, 6, 4]) {
+  %h, %ys, %hs = scan [%x], [%h0], [T]BACK : f32[4], f32[T, 6, 4], f32[T, 6, 4] (%t: index[T], %s: f32[6, 4], %c: f32[4]) {
+    %n, %es, %ns = scan [%s], [%c], [6] backwards=true stacked=true : f32[4], f32[6, 4], f32[6, 4] (%i: index[6], %q: f32[4], %d: f32[4]) {
+      %m = add %d, %q : f32[4]
+      %e = multiply %m, %q : f32[4]
+      yield %m, %e
+    }
+    yield %n, %es, %ns
+  }
+  return %h, %ys, %hs
+}
+"""
+
+# A branch and a loop in a scan; the loop's stacks are read there.
+CONTROL = """
+func @f[T in 0..](%x: f32[T, 4], %h0: f32[4]) -> (%h: f32[4], %ys: f32[T, 4]) {
+  %0 = constant value=0.0 : f32
+  %zero = constant value=0 : i64
+  %one = constant value=1 : i64
+  %h, %ys = scan [%x], [%h0], [T]BACK : f32[4], f32[T, 4] (%t: index[T], %s: f32[4], %c: f32[4]) {
+    %sum = sum %s axis=(0) : f32
+    %which = less %sum, %0 : bool
+    %n = cond %which : f32[4] () {
+      %a = add %c, %s : f32[4]
+      yield %a
+    } () {
+      %b = multiply %c, %s : f32[4]
+      yield %b
+    }
+    %i = size [%t] : i64
+    %v, %k, %count, %vs, %ks = loop [%n, %zero], [T + 1] stacked=true : f32[4], i64, i64, f32[T + 1, 4], i64[T + 1] (%v: f32[4], %k: i64) {
+      %g = less %k, %i : bool
+      yield %g
+    } (%v: f32[4], %k: i64) {
+      %m = add %v, %n : f32[4]
+      %l = add %k, %one : i64
+      yield %m, %l
+    }
+    %first = slice %vs, [0, 0], [1, 4] step=(1, 1) : f32[1, 4]
+    yield %n, %v
+  }
+  return %h, %ys
+}
+"""
+
+# The steps are counted by the run.
+COUNTED = """
+func @f(%x: f32[8, 3], %k: i64, %h0: f32[3]) -> (%h: f32[3], %total: f32[3]) {
+  %n = dynamic_size %k, [9] : index[9]
+  %h, %ys = scan [], [%h0], [%n]BACK : f32[3], f32[%n, 3] (%t: index[%n], %c: f32[3]) {
+    %e = define : f32[3] (%i: index[3]) {
+      %r = read %x, [%t, %i] : f32
+      yield %r
+    }
+    %m = add %c, %e : f32[3]
+    yield %m, %m
+  }
+  %total = sum %ys axis=(0) : f32[3]
+  return %h, %total
+}
+"""
+
+LOOPED = """
+func @f(%x: f32[5], %k: i64) -> (%y: f32[5], %count: i64, %total: f32[5]) {
+  %zero = constant value=0 : i64
+  %one = constant value=1 : i64
+  %0 = constant value=0.0 : f32
+  %y, %n, %count, %ys, %ns = loop [%x, %zero], [7] stacked=true : f32[5], i64, i64, f32[7, 5], i64[7] (%v: f32[5], %n: i64) {
+    %c = less %n, %k : bool
+    yield %c
+  } (%v: f32[5], %n: i64) {
+    %w = multiply %v, %x : f32[5]
+    %m = add %n, %one : i64
+    yield %w, %m
+  }
+  %total = define : f32[5] (%i: index[5]) {
+    %s = reduce fold="sum" : f32 (%t: index[7]) {
+      %r = read %ys, [%t, %i] : f32
+      %at = size [%t] : i64
+      %rounds = read %count : i64
+      %before = less %at, %rounds : bool
+      %none = read %0 : f32
+      %e = where %before, %r, %none : f32
+      yield %e
+    }
+    yield %s
+  }
+  return %y, %count, %total
+}
+"""
+
+GRAPHS = {"rnn": RNN, "stacked": STACKED, "shared": SHARED, "swapped": SWAPPED, "nested": NESTED, "control": CONTROL, "counted": COUNTED}
+SEVERAL = [(name, back) for name in GRAPHS for back in (False, True)]
+
+
+def graph(text: str, backwards: bool = False) -> Func:
+    catalog()
+    return parse_func(text.strip().replace("BACK", " backwards=true" * backwards).replace("\n      :", " :").replace("\n      (", " ("))
+
+
+def staged(fn: Func, target: Target | None = None) -> Module:
+    """The planned module; every stage verifies and reads back from its text."""
+    module = verify(Module("m", (fn,)))
+    for stage in STAGES:
+        module = verify(stage.run(module, target or host()))
+        text = print_module(module)
+        assert print_module(verify(parse_module(text))) == text
+    return module
+
+
+def arrays_for(fn: Func, named: dict[str, int], seed: int = 0) -> list[Array]:
+    rng = np.random.default_rng(seed)
+    made: list[Array] = []
+    for p in fn.body.params:
+        shape = tuple(d if isinstance(d, int) else named[str(d)] for d in p.type.shape)
+        made.append(rng.standard_normal(shape).astype(np.float32) if p.type.dtype.is_float else np.asarray(rng.integers(0, 5), np.int64))
+    return made
+
+
+def checked(fn: Func, cases: list[dict[str, int]]) -> None:
+    """The plan has the bits of the graph, and native code for any number of tasks."""
+    planned = staged(fn)
+    program = Program(planned)
+    for named in cases:
+        arrays = arrays_for(fn, named)
+        wanted = run(fn, arrays, bits=True)
+        given = [named[s.name] for s in sizes(planned.func("f"))]
+        same(run_plan(planned, "f", arrays, named)[0], wanted)
+        for threads in (0, 1, 2, 3):
+            result = program("f", *arrays, sizes=given, threads=threads, order=reversed)
+            assert result.code == 0
+            same(result.outputs, wanted)
+
+
+@pytest.mark.parametrize(("name", "backwards"), SEVERAL)
+def test_a_scan_keeps_its_bits_down_to_native_code(name: str, backwards: bool) -> None:
+    fn = graph(GRAPHS[name], backwards)
+    names = [s.name for s in fn.sizes]
+    checked(fn, [dict(zip(names, each, strict=False)) for each in ((0, 3), (1, 1), (2, 70), (5, 0))])
+
+
+def test_a_loop_keeps_what_its_rounds_began_with() -> None:
+    fn = graph(LOOPED)
+    planned = staged(fn)
+    program = Program(planned)
+    for k in (0, 1, 4, 7):
+        arrays = [np.arange(5, dtype=np.float32), np.asarray(k)]
+        wanted = run(fn, arrays, bits=True)
+        same(run_plan(planned, "f", arrays, {})[0], wanted)
+        same(program("f", *arrays).outputs, wanted)
