@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from flowc.ir.core import Value
+from flowc.ir.core import Namer, Op, Value, close, indices, scope, walk
 from flowc.ir.data import Scalar
-from flowc.ops.elementwise import Abs, Add, And, Cast, Div, Maximum, Minimum, Mul, Neg, Not, Or, Sub, Where
+from flowc.ir.dims import dim
+from flowc.ir.types import DType
+from flowc.ops.define import Define, define, substituted
+from flowc.ops.elementwise import Abs, Add, And, Cast, Div, Maximum, Minimum, Mul, Neg, Not, Or, Sub, Where, cast
 from flowc.ops.kernel import Reduce
 from flowc.ops.narrow import widened, widens
 from flowc.ops.pointwise import Elementwise
 from flowc.ops.shape import BroadcastTo, Reshape, Transpose
-from flowc.ops.tensor import Constant, Tensor, is_constant
+from flowc.ops.tensor import Constant, Read, Tensor, is_constant
 
 
 def expand(op: Tensor) -> Value | None:
@@ -22,6 +25,32 @@ def expand(op: Tensor) -> Value | None:
 def compute_in_f32(op: Tensor | Reduce) -> Value | None:
     """f(x) of f16 or bf16 = f(x as f32), rounded"""
     return widened(op) if widens(op) else None
+
+
+def contract_in_f32(op: Define) -> Value | None:
+    """a chain of products of (x[i, k] as f32) = one of (x as f32)[i, k], which reads memory and can be tiled"""
+    chains = [inner for inner in walk(op.body) if isinstance(inner, Reduce) and inner.fold == "dot"]
+    if not any(_converted_read(term) for chain in chains for term in chain.body.results):
+        return None
+    params = tuple(Value(p.type, None, p.hint) for p in op.body.params)
+
+    def rule(inner: Op) -> Value | None:
+        if not isinstance(inner, Reduce) or inner.fold != "dot" or not any(map(_converted_read, inner.body.results)):
+            return None
+        with scope(op.location, op.device, Namer(op.hint) if op.hint else None):
+            terms = tuple(_converted_read(term) or term for term in inner.body.results)
+        return Reduce(inner.fold, close(inner.body.params, terms), inner.start).result
+
+    return define(params, substituted(op.body.results[0], dict(zip(op.body.params, map(dim, params), strict=True)), rule))
+
+
+def _converted_read(term: Value) -> Value | None:
+    """The element of the tensor in f32, where the term is an element of f16 or bf16 in f32, at an index that no tensor gives."""
+    match term.op:
+        case Cast(Value(Read(tensor, at, inside)), DType.f32) if tensor.type.dtype.is_narrow and all(v.op is None for v in indices(at)):
+            return Read(cast(tensor, DType.f32), at, inside).result
+        case _:
+            return None
 
 
 def add_zero(op: Add) -> Value | None:

@@ -12,16 +12,19 @@ import pytest
 
 from flowc.codegen.driver import emit
 from flowc.codegen.native import assembly
-from flowc.ir.core import Func, Module, Value, func
+from flowc.ir.core import Func, Module, Value, close, func, walk
 from flowc.ir.data import Scalar
 from flowc.ir.dims import Size, dim
 from flowc.ir.narrow import as_stored, in_f32, rounded
 from flowc.ir.types import DType, Type
+from flowc.ops.define import define
 from flowc.ops.elementwise import add, cast, div, mul, sub
 from flowc.ops.functions import exp
 from flowc.ops.interpret import run
+from flowc.ops.kernel import Reduce, axes
 from flowc.ops.linalg import matmul
 from flowc.ops.reduce import Mean, Sum
+from flowc.ops.tensor import read
 from flowc.target import Target
 from tests.promises.bits import TARGETS, native, same
 
@@ -180,6 +183,18 @@ def test_sums_and_products_of_matrices_are_accumulated_in_f32(dtype: DType, targ
     one, many = (Scalar.of(n, dtype).number for n in (1, 5000))
     assert {*in_f32(total, dtype).flat, *in_f32(product, dtype).flat} == {many}
     assert {*in_f32(mean, dtype).flat} == {one}
+
+
+@narrow
+def test_a_product_said_by_index_has_the_bits_and_the_kernel_of_a_product_of_matrices(dtype: DType) -> None:
+    x, w = parameter(dtype, N, 70), parameter(dtype, 70, 96, name="w")
+    i, j, k = axes((N, 96, 70))
+    by_index = Reduce("dot", close((k,), (read(x, dim(i), dim(k)), read(w, dim(k), dim(j))))).result
+    program = native(Module("m", (func("f", (x, w), (matmul(x, w), define((i, j), by_index))),)))
+    rng = np.random.default_rng(0)
+    run = program("f", *(rounded(rng.standard_normal(shape).astype(np.float32), dtype) for shape in ((37, 70), (70, 96))))
+    same(run.outputs[:1], run.outputs[1:])
+    assert sum(isinstance(op, Reduce) for kernel in program.module.funcs for op in walk(kernel.body)) == 1
 
 
 @targets
