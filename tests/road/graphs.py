@@ -32,6 +32,10 @@ DTYPES = (DType.f32, DType.f32, DType.f64, DType.i32, DType.i64, DType.u8, DType
 SHAPES: tuple[tuple[Dim, ...], ...] = ((N,), (N, 3), (N, 1), (3, N), (5,), (3, 5), (4, 4), (2, 3, N), (), (1, 5), (70,), (0, 3))
 BIGGEST = 100_000  # elements of a value at N = 64
 CALLED = {cls.name: cls for cls in built_ins().values() if cls.name not in ("rank", "size")}
+TEXTS = {
+    "subscripts": ("...->...", "i...->...i", "ii->i", "...,...", "i...,i...->...", "...i,...j->...ij", "ij,jk", "ij,kj,k", "i,i", "ij,ij"),
+    "mode": ("constant", "edge", "reflect", "wrap"),
+}
 RANDOM_NUMBERS = ("normal", "glorot_normal", "he_normal")
 
 
@@ -127,6 +131,8 @@ class Grower:
                 return self.random.randint(-max(rank, 1), max(rank - 1, 0))
             case Kind.axes:
                 return self.random.choice([None, *range(-rank, rank), *([[0, rank - 1]] if rank > 1 else [])])
+            case Kind.facing:
+                return self.random.choice((0, 1, 2, [0, 0], [[-1], [0]], [[0, 1], [1, 0]]))
             case Kind.order:
                 return self.random.sample(range(rank), rank)
             case Kind.dtype:
@@ -136,7 +142,7 @@ class Grower:
             case Kind.bool:
                 return self.random.random() < 0.5
             case Kind.text:
-                return p.default if isinstance(p.default, str) else ""
+                return self.random.choice(TEXTS[p.name]) if p.name in TEXTS else p.default if isinstance(p.default, str) else ""
 
     def tensor(self, p: Parameter, first: Value | None) -> Any:
         if p.name == "ids":
