@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flowc.derivatives.reverse import pullback
 from flowc.ir.core import Value, func
 from flowc.ir.types import DType, Type
 from flowc.ops.call import built_ins, call
 from flowc.ops.interpret import run
-from tests.ops.make_torch import CASES, FILE, Case
+from tests.ops.make_torch import CASES, FILE, Case, seed_of
 
 Array = np.ndarray[Any, Any]
 DTYPES = {"float64": DType.f64, "int64": DType.i64, "bool": DType.bool}
@@ -46,3 +47,16 @@ def test_the_value_is_that_of_torch(case: Case, wanted: Mapping[str, Array]) -> 
         for n, found in enumerate(run(graph, case.tensors, bits=bits)):
             assert found.shape == wanted[f"{case.id}/value{n}"].shape
             np.testing.assert_allclose(found, wanted[f"{case.id}/value{n}"], rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_the_derivative_is_that_of_torch(case: Case, wanted: Mapping[str, Array]) -> None:
+    params = params_of(case)
+    seeds = {v: Value(v.type, None, "seed") for v in made(case, params)}
+    by = [n for n in range(len(params)) if f"{case.id}/{n}" in wanted]
+    found = pullback(seeds, [params[n] for n in by])
+    weights = [seed_of(wanted[f"{case.id}/value{n}"], n) for n in range(len(seeds))]
+    for bits in (False, True):
+        given = run(func("f", (*params, *seeds.values()), found), [*case.tensors, *weights], bits=bits)
+        for n, array in zip(by, given, strict=True):
+            np.testing.assert_allclose(array, wanted[f"{case.id}/{n}"], rtol=1e-9, atol=1e-11)
