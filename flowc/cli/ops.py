@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 @click.command("ops")
 @click.argument("name", required=False)
+@click.option("--missing", is_flag=True, help="Tell what the language names and is not there yet.")
 @json_option
-def ops_command(name: str | None, as_json: bool) -> None:
+def ops_command(name: str | None, missing: bool, as_json: bool) -> None:
     """Tell what built-in functions there are.
 
     With a name all about that one.
@@ -26,6 +27,11 @@ def ops_command(name: str | None, as_json: bool) -> None:
     from flowc.errors import did_you_mean
     from flowc.ops.call import built_ins, reference, signature_text
 
+    if missing:
+        if name is not None:
+            raise click.UsageError("--missing lists all that are not there, and takes no name.")
+        _tell_missing(as_json)
+        return
     known = built_ins()
     if name is not None and name not in known:
         raise click.UsageError(f"There is no function {name}: {did_you_mean(name, known) or 'flowc ops lists them'}")
@@ -38,6 +44,17 @@ def ops_command(name: str | None, as_json: bool) -> None:
     else:
         for line in table([(signature_text(cls), _first_line(cls)) for cls in chosen]):
             say(line)
+
+
+def _tell_missing(as_json: bool) -> None:
+    from flowc.ops.call import missing
+
+    lacking = missing()
+    if as_json:
+        say(json.dumps([{"name": name, "signature": text} for name, text in lacking.items()], indent=2))
+        return
+    for text in lacking.values():
+        say(text)
 
 
 def _first_line(cls: type[BuiltIn]) -> str:

@@ -20,6 +20,7 @@ from flowc.ir.types import DType, Type
 from flowc.ops.arguments import Kind, Weak
 from flowc.ops.catalog import catalog
 from flowc.ops.literal import listed, literal, settled, weak_dtype, weak_text
+from flowc.ops.named import NAMED
 from flowc.ops.tensor import BuiltIn, Function, SizeValue, Tensor, number
 
 Argument: TypeAlias = "Value | Weak | str | DType | list[Argument] | tuple[Argument, ...] | None"
@@ -55,6 +56,11 @@ def built_ins() -> Mapping[str, type[BuiltIn]]:
     found = [op for op in catalog().values() if issubclass(op, Tensor) and op.public]
     named = {name: cls for cls in (*found, *Function.__subclasses__()) for name in (cls.name, *cls.aliases)}
     return MappingProxyType(dict(sorted(named.items())))
+
+
+def missing() -> Mapping[str, str]:
+    """The signatures of the functions that the language names and that are not there, by name, in order of name."""
+    return {name: NAMED[name] for name in sorted(NAMED) if name not in built_ins()}
 
 
 @cache

@@ -15,19 +15,19 @@ from flowc.ops.tensor import Function
 
 
 class Tile(Function, name="tile"):
-    """x so many times along each axis: `repeats` is for the last axes, and adds new ones in front where it is longer."""
+    """x so many times along each axis: `reps` is for the last axes, and adds new ones in front where it is longer."""
 
     @classmethod
-    def make(cls, x: Value, repeats: Shape) -> Value:
-        return tile(x, repeats)
+    def make(cls, x: Value, reps: Shape) -> Value:
+        return tile(x, reps)
 
 
-def tile(x: Value, repeats: Sequence[Dim]) -> Value:
+def tile(x: Value, reps: Sequence[Dim]) -> Value:
     """x so many times along each axis, counted from the last."""
-    _check_counts(x, repeats)
-    rank = max(x.type.rank, len(repeats))
+    _check_counts(x, reps)
+    rank = max(x.type.rank, len(reps))
     shape = (*[1] * (rank - x.type.rank), *x.type.shape)
-    counts = (*[1] * (rank - len(repeats)), *repeats)
+    counts = (*[1] * (rank - len(reps)), *reps)
     each = list(zip(counts, shape, strict=True))
     apart = [d for count, n in each for d in ((1, n) if count != 1 else (n,))]
     spread = [d for count, n in each for d in ((count, n) if count != 1 else (n,))]

@@ -32,7 +32,7 @@ OPTIONS = {
     "diff": "",
     "explain": "",
     "bench": "--dim --threads --profile -o",
-    "ops": "--json",
+    "ops": "--missing --json",
     "cache": "--clear --json",
     "devices": "--json",
 }

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from flowc.cli.terminal import Progress, bytes_text, coloured, seconds_text, table
-from flowc.ops.call import built_ins, reference, signature_text
+from flowc.ops.call import built_ins, missing, reference, signature_text
 from flowc.target import host
 from flowc_runtime import available_threads
 
@@ -36,6 +36,14 @@ def test_reference_as_json_has_the_parameters(flowc: Flowc) -> None:
         {"name": "keepdims", "takes": "true or false", "required": False, "by_name": told["parameters"][2]["by_name"]},
     ]
     assert len(json.loads(flowc("ops", "--json").stdout)) == len(set(built_ins().values()))
+
+
+def test_functions_that_the_language_names_and_that_are_not_there_are_listed(flowc: Flowc) -> None:
+    lacking = missing()
+    assert flowc("ops", "--missing").stdout.splitlines() == list(lacking.values())
+    assert json.loads(flowc("ops", "--missing", "--json").stdout) == [{"name": n, "signature": text} for n, text in lacking.items()]
+    said = flowc("ops", "sum", "--missing")
+    assert (said.exit_code, said.stderr.splitlines()[-1]) == (2, "Error: --missing lists all that are not there, and takes no name.")
 
 
 def test_unknown_function_is_wrong_usage_with_the_nearest_one(flowc: Flowc) -> None:
