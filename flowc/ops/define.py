@@ -86,8 +86,11 @@ def tensors(element: Value) -> dict[Value, None]:
             found[v] = None
             continue
         else:
-            todo += [u for u in v.op.uses if u.type.below is None or u.op is not None]
-        todo += [r for region in v.op.regions for r in region.results]
+            spoken = (d for dims in v.op.of_kind("dims").values() for d in dims)
+            todo += [u for u in (*v.op.operands, *indices(spoken)) if u.type.below is None or u.op is not None]
+        for region in v.op.regions:
+            todo += [u for p in region.params for u in indices(p.type.dims) if u.op is not None]
+            todo += region.results
     return dict(reversed(found.items()))
 
 
