@@ -1,0 +1,157 @@
+"""The operands a contraction wants: laws that let a kernel read a copy of an operand, or run over other axes, so that it tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flowc.ir.core import Block, Value, body, close, indices
+from flowc.ir.dims import Dim, Floor, Polynomial, at_least, at_most, ceil, dim, factors, least, linear, substitute
+from flowc.ir.rewrite import Rewriter, key
+from flowc.ir.types import below
+from flowc.ops.define import substituted
+from flowc.ops.kernel import Build, Kernel, Reduce, axes, flattened
+from flowc.ops.tensor import Read
+from flowc.target import Target
+
+
+def staging(target: Target) -> Callable[[Kernel], Value | None]:
+    """The law that gives contractions the operand layout the target's tile wants."""
+
+    def stage(op: Kernel) -> Value | None:
+        """A contraction = the same over a copy of an operand in which columns are unit steps, or in panels.
+
+        Transposed operands and any einsum become the one case `tiling` knows.
+        """
+        for block in (op.body, *(inner.body for inner in op.body.ops if isinstance(inner, Build))):
+            dot, pair = one_dot(block), dot_reads(block)
+            axes = [p for p in block.params if p.type.below != 1]
+            if dot is None or pair is None or not axes:
+                continue
+            if block is op.body and (split := phased(pair, axes[:-1])) is not None:
+                return over_phases(op, *split)
+            for read in pair:
+                if padded(read):
+                    return over_padding(op, read)
+            for x, y in (pair, pair[::-1]):
+                stride = step(y, axes[-1])
+                if step(x, axes[-1]) != 0 or stride in (0, None):
+                    continue
+                used = set(indices(y.at + y.inside))
+                if not {v for v in used if v.op is not None or v not in op.body.captured} <= {*op.body.params, *axes, *dot.body.params}:
+                    continue  # an index that is itself computed is none of a copy
+                outer = tuple(dict.fromkeys(p for p in (*op.body.params, *axes[:-1]) if p in used and p is not axes[-1]))
+                if any(map(ragged, (*outer, *dot.body.params, axes[-1]))):
+                    continue  # a copy has one extent for all
+                columns = target.tile_columns(y.result.type.dtype.bits)
+                wide = not at_most(axes[-1].type.below or 0, columns)
+                if target.packs and wide and block is op.body and step(y, dot.body.params[-1]) != columns:
+                    return over_panels(op, y, outer, dot.body.params, axes[-1], columns)
+                if stride != 1:
+                    order = (*outer, *dot.body.params, axes[-1])
+                    return over_copy(op, y, order, y, tuple(map(dim, order)))
+        return None
+
+    return stage
+
+
+def over_panels(op: Kernel, y: Read, outer: tuple[Value, ...], ks: tuple[Value, ...], column: Value, width: int) -> Value:
+    """The kernel with `y` read from a copy in panels of `width` columns."""
+    wide = column.type.below or 0
+    panel = Value(below(ceil(wide, width)), None, "panel")
+    lane = Value(below(least(width, wide - dim(panel) * width)), None, "c")
+    at, inside = (tuple(substitute(d, {column: dim(panel) * width + dim(lane)}) for d in ds) for ds in (y.at, y.inside))
+    where = (*map(dim, outer), dim(column) // width, *map(dim, ks), dim(column) % width)
+    return over_copy(op, y, (*outer, panel, *ks, lane), Read(y.tensor, at, inside), where)
+
+
+def phased(pair: tuple[Read, Read], axes: list[Value]) -> tuple[Value, int] | None:
+    """An axis but the last, whose panels are divided too, that the reads divide by a number, and the number: the gradient of a stride."""
+    for read in pair:
+        for d in read.at:
+            for floor in (a for m in (d.terms if isinstance(d, Polynomial) else ()) for a, _ in factors(m)):
+                if isinstance(floor, Floor) and isinstance(floor.by, int):
+                    found = next((v for v in axes if floor.of == dim(v)), None)
+                    if found is not None:
+                        return found, floor.by
+    return None
+
+
+def over_phases(op: Kernel, axis: Value, by: int) -> Value:
+    """The kernel over (axis // by, axis % by), in which its reads are affine; then the axis joined, a view where `by` divides it."""
+    whole, phase = Value(below(ceil(axis.type.below or 0, by)), None, axis.hint), Value(below(by), None, "r")
+    params = tuple(q for p in op.body.params for q in ((whole, phase) if p is axis else (p,)))
+    element = substituted(op.body.results[0], {axis: dim(whole) * by + dim(phase)})
+    made = Kernel(body(params, (element,), (), op.body.captured), **op.common).result
+    at = tuple(d for p in op.body.params for d in ((dim(axis) // by, dim(axis) % by) if p is axis else (dim(p),)))
+    return Kernel(close(op.body.params, (Read(made, at).result,)), **op.common).result
+
+
+def ragged(index: Value) -> bool:
+    """Whether the extent of an index varies with another index."""
+    return any(v.op is None for v in indices((index.type.below or 0,)))
+
+
+def padded(read: Read) -> bool:
+    """Whether a guarded read asks only that its own indices be in range, and these have a known reach."""
+    edges = {e for d, n in zip(read.at, read.tensor.type.shape, strict=True) for e in (d, n - 1 - d)}
+    return bool(read.inside) and edges.issuperset(read.inside) and all(map(affine, read.at))
+
+
+def affine(d: Dim) -> bool:
+    """Whether `d` is a sum of multiples of indices, each of a known sign and along one extent."""
+    steps = [linear(d, v) for v in indices((d,))]
+    known = all(f is not None and not any(indices((f,))) and (at_least(f, 0) or at_least(-f, 0)) for f in steps)
+    return known and not any(map(ragged, indices((d,))))
+
+
+def over_padding(op: Kernel, y: Read) -> Value:
+    """The kernel with a guarded read from a copy that has zeros around: its indices are in range again."""
+    lows = tuple(reach(d)[0] for d in y.at)
+    whole = axes(tuple(reach(d)[1] - low + 1 for d, low in zip(y.at, lows, strict=True)), "abcdef")
+    at = tuple(dim(a) + low for a, low in zip(whole, lows, strict=True))
+    moved = {d: a for d, a in zip(y.at, at, strict=True)} | {
+        n - 1 - d: n - 1 - a for d, a, n in zip(y.at, at, y.tensor.type.shape, strict=True)
+    }
+    padded = Read(y.tensor, at, tuple(moved[d] for d in y.inside))
+    return over_copy(op, y, whole, padded, tuple(d - low for d, low in zip(y.at, lows, strict=True)))
+
+
+def reach(d: Dim) -> tuple[Dim, Dim]:
+    """The least and the greatest value of an affine index."""
+    low: Dim = d
+    high: Dim = d
+    for v in indices((d,)):
+        last = (v.type.below or 1) - 1
+        up = at_least(linear(d, v) or 0, 0)
+        low, high = substitute(low, {v: 0 if up else last}), substitute(high, {v: last if up else 0})
+    return low, high
+
+
+def over_copy(op: Kernel, y: Read, order: tuple[Value, ...], element: Read, where: tuple[Dim, ...]) -> Value:
+    """The kernel with `y` read at `where` in a copy that has, over `order`, the elements `element`."""
+    copy = Kernel(close(order, (element.result,)), hints=("staged",), location=op.location, device=op.device).result
+    moved = Read(copy, where)
+    stored = (*op.body.captured, copy)
+    rewriter = Rewriter(lambda o: moved.result if key(o) == key(y) else None, {v: v for v in (*stored, *op.body.params)})
+    return Kernel(body(op.body.params, tuple(map(rewriter.settled, op.body.results)), (), stored), **op.common).result
+
+
+def one_dot(block: Block) -> Reduce | None:
+    """The block's dot, where that is its one reduction."""
+    reductions = [op for op in block.ops if isinstance(op, Reduce)]
+    return reductions[0] if [r.fold for r in reductions] == ["dot"] else None
+
+
+def dot_reads(block: Block) -> tuple[Read, Read] | None:
+    """The two reads of the block's one dot."""
+    dot = one_dot(block)
+    match dot.body.results if dot else ():
+        case Value(Read() as x), Value(Read() as y):
+            return x, y
+        case _:
+            return None
+
+
+def step(read: Read, axis: Value) -> Dim | None:
+    """How far in memory the read moves when `axis` moves by one."""
+    return linear(flattened(read.at, read.tensor.type.shape), axis)
