@@ -15,6 +15,7 @@ import numpy as np
 
 from flowc.ir.core import Func, Module, Value, func
 from flowc.ir.dims import Size, dim
+from flowc.ir.narrow import rounded
 from flowc.ir.types import DType, Type
 from flowc.ops.call import built_ins, call
 from flowc.ops.pointwise import Elementwise, kind
@@ -244,6 +245,8 @@ def inputs(dtype: DType, n: int, seed: int = 0) -> list[Array]:
 def elements(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> Array:
     if dtype is DType.bool:
         return rng.random(shape) < 0.5
+    if dtype.is_narrow:
+        return rounded(elements(rng, DType.f32, shape), dtype)
     if dtype.is_float:
         made = (3 * rng.standard_normal(shape)).astype(dtype.numpy)
         special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, np.finfo(dtype.numpy).tiny / 4, 1.0], dtype.numpy)
