@@ -20,10 +20,13 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "Variable": "variables", "variable": "variables", "assign": "variables", "assign_add": "variables", "assign_sub": "variables",
         "group": "variables", "global_variables": "variables", "trainable_variables": "variables", "variables_initializer": "variables",
         "global_variables_initializer": "variables", "initialize_all_variables": "variables.global_variables_initializer",
-        "cond": "control", "while_loop": "control", "function": "function", "Function": "function", "dim": "types",
+        "cond": "control", "while_loop": "control", "scan": "control", "fori_loop": "control",
+        "gradients": "derivatives", "grad": "transforms", "value_and_grad": "transforms", "vjp": "transforms", "jvp": "transforms",
+        "custom_derivative": "transforms", "remat": "transforms", "vmap": "vmap",
+        "function": "function", "Function": "function", "dim": "types",
     }
 )  # fmt: skip
-LATER = ("gradients", "grad", "vjp", "jvp", "scan", "custom_derivative", "train")
+LATER = ("summary",)
 
 
 def find(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any, cast, overload
@@ -13,11 +13,11 @@ import numpy as np
 
 from flowc.errors import CompileError, Diagnostic, Note, OpError, UsageError
 from flowc.graph.feeds import Input, fitting
-from flowc.graph.graph import Graph, Operation, tensors
+from flowc.graph.graph import Graph, Operation
 from flowc.graph.lower import lowered
 from flowc.graph.run import Runner, compiled
 from flowc.graph.sources import parameter
-from flowc.graph.structure import leaves, mapped
+from flowc.graph.structure import layout, leaves, mapped, paths
 from flowc.graph.tensor import Tensor
 from flowc.graph.text import flow_text
 from flowc.graph.types import ELEMENT_TYPES, ElementType, TensorType
@@ -28,6 +28,7 @@ from flowc.source import Source, Span, python_location
 from flowc_runtime.convert import given_type
 from flowc_runtime.dtypes import name_of
 
+FIXED = (bool, int, float, str, list, tuple, dict, type(None))  # Python values that are no inputs
 Key = tuple[tuple[Any, ...], ...]
 
 
@@ -47,13 +48,15 @@ class Traced:
 class Function:
     """A Python function over tensors.  Called with arrays it runs natively; called with tensors it is expanded at the call."""
 
-    def __init__(self, python: Callable[..., Any], name: str | None = None) -> None:
+    def __init__(self, python: Callable[..., Any], name: str | None = None, inputs: Collection[str] = ()) -> None:
+        """Numbers passed for the parameters `inputs` are inputs too, in f32."""
         functools.update_wrapper(self, python)
         self.python = python
         self.name = name or _identifier(python.__name__)
         self.location = _definition(python)
         self.signature = inspect.signature(python, eval_str=True)
         self._positional = tuple(p.name for p in self.signature.parameters.values() if p.kind is not p.KEYWORD_ONLY)
+        self._inputs = frozenset(inputs)
         self._traced: dict[Key, Traced] = {}
         for p in self.signature.parameters.values():
             if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
@@ -84,11 +87,12 @@ class Function:
         """
         out = None if "out" in self.signature.parameters else keyword.pop("out", None)
         bound = self._bound(positional, keyword)
-        if any(True for _ in tensors(list(bound.values()))):
+        if any(isinstance(x, Tensor) for x in leaves(list(bound.values()))):
             return self._expanded(bound)
-        types = {name: _type(self.signature.parameters[name], x) for name, x in bound.items()}
-        traced = self._tracing(types, bound)
-        given = [bound[name] for name, type in types.items() if type is not None]
+        parts = self._parts(bound)
+        types = {path: self._type(name, x) for name, own in parts.items() for path, x in own.items()}
+        traced = self._tracing(types, bound, parts)
+        given = [x for own in parts.values() for path, x in own.items() if types[path] is not None]
         results = iter(traced.run(fitting(traced.inputs, given), {}))
         found = mapped(traced.structure, lambda _: np.asarray(next(results))[()])
         return found if out is None else _written(found, out)
@@ -109,6 +113,26 @@ class Function:
             raise self._misused(f"{self.name}: {error}", f"{self.name}{self.signature}") from None
         bound.apply_defaults()
         return dict(bound.arguments)
+
+    def _parts(self, bound: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """For each parameter what it is made of: itself, or what stands in a structure that holds an array, by path."""
+        return {name: dict(paths(x, name)) if _is_structure(self.signature.parameters[name], x) else {name: x} for name, x in bound.items()}
+
+    def _type(self, name: str, value: Any) -> TensorType | None:
+        """The type of the input that the argument is; None for a value that is fixed."""
+        p = self.signature.parameters[name]
+        declared = _declared(p)
+        if declared is not None:
+            return _settled(declared, np.ndim(value)) if declared.open else declared
+        if isinstance(value, float) and name in self._inputs and not isinstance(value, np.generic):
+            return TensorType(ELEMENT_TYPES["f32"])
+        if p.annotation in (int, float, bool, str) or (isinstance(value, FIXED) and not isinstance(value, np.generic)):
+            return None
+        try:
+            array = np.asarray(value) if not hasattr(value, "dtype") else value
+            return TensorType(ELEMENT_TYPES[name_of(np.dtype(array.dtype))], (None,) * np.ndim(array))
+        except (KeyError, TypeError):
+            return None
 
     def _expanded(self, bound: dict[str, Any]) -> Any:
         """The function's results over tensors of a graph under construction."""
@@ -140,28 +164,34 @@ class Function:
         if untyped:
             message = f"{' and '.join(untyped)} of {self.name} {'has' if len(untyped) == 1 else 'have'} no type yet"
             raise self._misused(message, f'annotate it, `{untyped[0]}: fc.f32["N", 784]`, or call {self.name} first')
-        return self._tracing(declared, static)
+        given = {name: static.get(name) for name in declared}
+        return self._tracing(declared, given, {name: {name: x} for name, x in given.items()})
 
-    def _tracing(self, types: Mapping[str, TensorType | None], values: Mapping[str, Any]) -> Traced:
-        key = tuple((name, type) if type is not None else (name, _static(values[name])) for name, type in types.items())
+    def _tracing(self, types: Mapping[str, TensorType | None], bound: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> Traced:
+        values = {path: x for own in parts.values() for path, x in own.items()}
+        key: Key = tuple((path, type) if type is not None else (path, _static(values[path])) for path, type in types.items())
+        key += tuple((name, layout(bound[name])) for name, own in parts.items() if name not in own)
         try:
             known = self._traced.get(key)
         except TypeError:
-            unhashable = next(name for name, type in types.items() if type is None and not _hashable(values[name]))
+            unhashable = next(path for path, type in types.items() if type is None and not _hashable(values[path]))
             message = f"{unhashable} of {self.name} is no tensor and cannot be told apart from other values"
             raise self._misused(message, "pass an array, or annotate it with a type such as `fc.f32[3]`") from None
         if known is None:
-            known = self._traced[key] = self._trace(types, values)
+            known = self._traced[key] = self._trace(types, bound, parts)
         return known
 
-    def _trace(self, types: Mapping[str, TensorType | None], values: Mapping[str, Any]) -> Traced:
+    def _trace(self, types: Mapping[str, TensorType | None], bound: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> Traced:
         graph = Graph()
         graph.outermost = Function._trace.__code__
         with graph.as_default():
-            params = {name: parameter(graph, type, name) for name, type in types.items() if type is not None}
+            params = {path: parameter(graph, type, path) for path, type in types.items() if type is not None}
             for x in params.values():
                 x.op.location = self.location
-            arguments = {name: params.get(name, values.get(name)) for name in types}
+            arguments: dict[str, Any] = {}
+            for name, own in parts.items():
+                made = iter([params.get(path, x) for path, x in own.items()])
+                arguments[name] = next(made) if name in own else mapped(bound[name], lambda _, made=made: next(made))
             returned = self.python(**arguments)
             results = [self._result(graph, x) for x in leaves(returned)]
         if graph.variables:
@@ -207,18 +237,9 @@ def _declared(p: inspect.Parameter) -> TensorType | None:
     return p.annotation if isinstance(p.annotation, TensorType) else None
 
 
-def _type(p: inspect.Parameter, value: Any) -> TensorType | None:
-    """The type of the input that the argument is; None for a value that is fixed."""
-    declared = _declared(p)
-    if declared is not None:
-        return _settled(declared, np.ndim(value)) if declared.open else declared
-    if p.annotation in (int, float, bool, str) or isinstance(value, bool | int | float | str | list | tuple | dict | None):
-        return None
-    try:
-        array = np.asarray(value) if not hasattr(value, "dtype") else value
-        return TensorType(ELEMENT_TYPES[name_of(np.dtype(array.dtype))], (None,) * np.ndim(array))
-    except (KeyError, TypeError):
-        return None
+def _is_structure(p: inspect.Parameter, value: Any) -> bool:
+    """Whether the argument is a structure with an array in it, each of which is an input."""
+    return isinstance(value, list | tuple | Mapping) and _declared(p) is None and any(hasattr(x, "__array__") for x in leaves(value))
 
 
 def _settled(declared: TensorType, rank: int) -> TensorType:

@@ -290,10 +290,11 @@ class Graph:
 
     def type_of(self, given: TensorType, owner: str) -> Type:
         """The type, its named sizes being those of the graph; a size without a name is named after `owner` and its axis."""
-        shape = [self._size(d, owner, axis) for axis, d in enumerate(given.shape) if d is not ...]
+        shape = [self.size_of(d, owner, axis) for axis, d in enumerate(given.shape) if d is not ...]
         return Type(given.element.ir, tuple(shape))
 
-    def _size(self, d: Extent, owner: str, axis: int) -> Dim:
+    def size_of(self, d: Extent, owner: str, axis: int = 0) -> Dim:
+        """The extent as a size of the graph."""
         match d:
             case int():
                 return d
@@ -410,6 +411,7 @@ def _device(name: str) -> str:
 
 def _in_python(help: str) -> str:
     """Advice given in the language's words, in those of Python: `x as f32` is `x.astype(f32)`."""
+    help = help.replace("write `limit n` behind its condition", "pass maximum_iterations=")
     return re.sub(r"(\w+|\.\.\.) as (\w+)", lambda m: f"{'x' if m[1] == '...' else m[1]}.astype({m[2]})", help)
 
 

@@ -16,11 +16,24 @@ from flowc.source import python_location
 if TYPE_CHECKING:
     from flowc.graph.graph import Graph, Operation, Region
 
+# What NumPy calls where an array stands left of an operator, and the operator's built-in.
+UFUNCS: Mapping[str, str] = {
+    "add": "add", "subtract": "subtract", "multiply": "multiply", "divide": "/", "true_divide": "/", "floor_divide": "//",
+    "remainder": "%", "power": "**", "matmul": "@", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
+    "equal": "==", "not_equal": "!=", "bitwise_xor": "bitwise_xor",
+    "left_shift": "bitwise_left_shift", "right_shift": "bitwise_right_shift",
+}  # fmt: skip
+REDUCTIONS: Mapping[str, str] = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
+# Functions that have another name here than in NumPy.
+NUMPY: Mapping[str, str] = {
+    "absolute": "abs", "concatenate": "concat", "amax": "max", "amin": "min", "invert": "bitwise_not", "rint": "round",
+    "expand_dims": "unsqueeze",
+    "arctan": "atan", "arcsin": "asin", "arccos": "acos", "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
+}  # fmt: skip
+
 
 class Tensor:
     """One result of an operation.  Operators broadcast as in NumPy; Python numbers take the dtype of the other side."""
-
-    __array_ufunc__ = None  # so that `array + tensor` is the tensor's
 
     def __init__(self, op: Operation, index: int, value: Value, region: Region | None) -> None:
         self.op, self.index, self.value, self.region = op, index, value, region
@@ -210,8 +223,28 @@ class Tensor:
 
     __hash__ = object.__hash__
 
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keyword: Any) -> Tensor:
+        """`array + tensor` and its like; NumPy's other functions are refused."""
+        if method == "__call__" and not keyword and ufunc.__name__ in ("bitwise_and", "bitwise_or"):
+            return self._call(self._logical(ufunc.__name__.removeprefix("bitwise_")), *inputs)
+        if method == "__call__" and not keyword and ufunc.__name__ in UFUNCS:
+            return self._call(UFUNCS[ufunc.__name__], *inputs)
+        self._refuse_numpy(REDUCTIONS.get(ufunc.__name__, ufunc.__name__) if method == "reduce" else ufunc.__name__)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, keyword: Any) -> NoReturn:
+        self._refuse_numpy(function.__name__)
+
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
-        self._refuse(f"{self} has no elements while the graph is built", "run it in a session, or use flowc's functions on it")
+        self._refuse_elements()
+
+    def __float__(self) -> float:
+        self._refuse_elements()
+
+    def __int__(self) -> int:
+        self._refuse_elements()
+
+    def __index__(self) -> int:
+        self._refuse_elements()
 
     def __repr__(self) -> str:
         sizes = ", ".join(map(show, self.shape)) + "," * (len(self.shape) == 1)
@@ -222,6 +255,16 @@ class Tensor:
 
     def _logical(self, word: str) -> str:
         return f"{'logical' if self.dtype.name == 'bool' else 'bitwise'}_{word}"
+
+    def _refuse_elements(self) -> NoReturn:
+        self._refuse(f"{self} has no elements while the graph is built", "run it in a session, or use flowc's functions on it")
+
+    def _refuse_numpy(self, function: str) -> NoReturn:
+        from flowc.graph.built_ins import functions
+
+        own = next((name for name in (function, NUMPY.get(function, "")) if name in functions()), None)
+        help = f"write fc.{own}, fc being flowc" if own else "use flowc's functions on it"
+        self._refuse(f"numpy.{function} takes arrays, and {self} has no elements while the graph is built", help)
 
     def _refuse(self, message: str, help: str) -> NoReturn:
         raise CompileError((Diagnostic(message, python_location(), help=help),))

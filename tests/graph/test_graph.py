@@ -188,7 +188,7 @@ def test_shapes_and_graphs_print_short() -> None:
     ("name", "says"),
     [
         ("relux", 'flowc has no relux: did you mean "relu"?'),
-        ("gradients", "flowc.gradients is not there yet"),
+        ("summary", "flowc.summary is not there yet"),
         ("qqqq", "flowc has no qqqq"),
     ],
 )
