@@ -21,7 +21,7 @@ from flowc.transforms.simplify import simplify
 
 Array = np.ndarray[Any, Any]
 Term = Callable[[Value], Value]
-NUMBERS = [DType.i8, DType.u8, DType.i32, DType.u32, DType.i64, DType.u64, DType.f32, DType.f64]
+NUMBERS = [DType.i8, DType.u8, DType.i16, DType.u16, DType.i32, DType.u32, DType.i64, DType.u64, DType.f32, DType.f64]
 FLOATS = [DType.f32, DType.f64]
 INTEGERS = [d for d in NUMBERS if d.is_integer and d.is_signed]
 SIGNED = [*INTEGERS, *FLOATS]
