@@ -193,6 +193,29 @@ class Accumulate(Tensor, name="accumulate"):
         return OpError("a product of values at places has no derivative yet", location=self.location)
 
 
+class Fetch(Accumulate, name="fetch"):
+    """`result[i]` = what the element at the place of index i holds before `accumulate` folds the value in; 0 where that is left out.
+
+    Of integers: running counts, and the order that counting puts things in.
+    """
+
+    def infer(self) -> tuple[Type, ...]:
+        (type,) = super().infer()
+        if not type.dtype.is_integer:
+            raise OpError(f"fetch takes integers, not {type.dtype.value}")
+        return (Type(type.dtype, self.reach),)
+
+    def expand(self) -> Value | None:
+        return None
+
+
+def fetch(init: Value, fold: str, extents: Sequence[Dim], element: Callable[..., tuple[Value, Sequence[Dim | Value]]]) -> Value:
+    """What was at the places before, for all indices of a box."""
+    op = accumulate(init, fold, extents, element).op
+    assert isinstance(op, Accumulate)
+    return Fetch(op.init, op.fold, op.body).result
+
+
 def accumulate(init: Value, fold: str, extents: Sequence[Dim], element: Callable[..., tuple[Value, Sequence[Dim | Value]]]) -> Value:
     """`element(i, ...)`, a value and its place, folded into `init` for all indices of a box."""
     params = axes(extents)

@@ -86,8 +86,9 @@ def arg(fold: str, terms: Array, active: Array) -> Array:
     return best
 
 
-def scattered(fold: str, into: Array, places: Array, terms: Array) -> None:
-    """Folds each term into the element at its place, those of one place in their order."""
+def scattered(fold: str, into: Array, places: Array, terms: Array) -> Array:
+    """Folds each term into the element at its place, those of one place in their order; what each place held before."""
+    before = np.empty_like(terms)
     order = np.argsort(places, kind="stable")
     ordered = places[order]
     first = np.flatnonzero(np.diff(ordered, prepend=-1))  # of the terms of each place
@@ -97,4 +98,6 @@ def scattered(fold: str, into: Array, places: Array, terms: Array) -> None:
     for begin, end in zip((0, *ends), ends, strict=False):
         chosen = order[by_turn[begin:end]]
         at = places[chosen]
+        before[chosen] = into[at]
         into[at] = terms[chosen] if fold == "set" else joined(fold, into[at], terms[chosen])
+    return before

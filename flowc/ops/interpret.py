@@ -18,7 +18,7 @@ from flowc.ir.core import Block, Func, Module, Op, Value, indices, needed
 from flowc.ir.dims import Dim, Floor, Least, Polynomial, Size, atoms, dim, evaluate, linear, show, substitute
 from flowc.ir.narrow import as_stored
 from flowc.ir.types import Type, below
-from flowc.ops.accumulate import Accumulate, Slot
+from flowc.ops.accumulate import Accumulate, Fetch, Slot
 from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, DynamicSize, Loop, Scan, StateRead, StateWrite
 from flowc.ops.derivative import After, Custom, Remat
 from flowc.ops.folds import arg, blocks, product_sum, scattered
@@ -228,8 +228,12 @@ class _Machine:
         for n, place in zip(result.shape, at, strict=True):
             own = place.astype(np.int64)
             there, position = there & (own >= 0) & (own < n), position * n + own
-        scattered(op.fold, result.reshape(-1), position[there], value[there])
-        return result
+        before = scattered(op.fold, result.reshape(-1), position[there], value[there])
+        if not isinstance(op, Fetch):
+            return result
+        fetched = np.zeros(value.shape, result.dtype)
+        fetched[there] = before
+        return fetched.reshape(grid.shape)
 
 
 def has_meaning(op: Tensor) -> bool:

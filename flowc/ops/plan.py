@@ -21,6 +21,12 @@ class Call(Op, name="call"):
         return self.types
 
 
+class Update(Call, name="update"):
+    """`init` after a scheduled kernel has changed it, then what else the kernel makes."""
+
+    init: Value
+
+
 class View(Op, name="view"):
     """What starts `offset` elements into another buffer, or into a value that will have one."""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from flowc.errors import CompileError, Diagnostic
 from flowc.ir.core import Func, Op, State, Value, walk
 from flowc.ops.control import Cond, Loop, Scan, StateRead, StateWrite
-from flowc.ops.plan import Call, View
+from flowc.ops.plan import Call, Update, View
 from flowc.transforms.memory import ALIGNMENT, own_elements
 
 Updates = Mapping[Value, tuple[str, ...]]  # the states each value is written to
@@ -86,7 +86,7 @@ def may_stop(op: Op, kernels: Mapping[str, Func]) -> bool:
 def own_element(op: Call, result: int, state: str, kernels: Mapping[str, Func]) -> bool:
     """Whether the kernel reads the state, and other results' states, so that it may be written as it goes."""
     reads = {n for n, v in enumerate(op.inputs) if state_of(v) == state}
-    own = own_elements(kernels[op.kernel]).get(len(op.inputs) + result)
+    own = None if isinstance(op, Update) else own_elements(kernels[op.kernel]).get(len(op.inputs) + result)
     whole = all(isinstance(op.inputs[n].op, StateRead) for n in reads)
     return not reads or own is not None and whole and reads <= own
 

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TypeGuard
 
-from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, needed, renamed, retyped, scope, walk
+from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, needed, renamed, retyped, walk
 from flowc.ir.dims import Dim, Polynomial, at_most, atoms, dim, most, product
-from flowc.ir.rewrite import Found, Rewriter, Rules
+from flowc.ir.rewrite import Found, Rewriter
 from flowc.ir.types import below
+from flowc.ops.accumulate import Accumulate
+from flowc.ops.control import Scan
 from flowc.ops.define import guarded
 from flowc.ops.elementwise import Elementwise, where
 from flowc.ops.kernel import PAIRS, Build, Inside, Kernel, Reduce, axes
 from flowc.ops.tensor import Constant, Read, Tensor, is_constant, like
-from flowc.transforms.laws import LAWS
+from flowc.transforms.elements import SIMPLER, element_of, said_by_index
+from flowc.transforms.recurrences import recurrence
 from flowc.transforms.scans import prepared
 
-SIMPLER = Rules(LAWS)
 MOST_MEMBERS = 256  # of one kernel: what LLVM compiles in a tenth of a second
 MOST_ACCESSES = 64  # ways one value is read in a kernel, each of which is code
 ROW_BYTES = 65_536  # of a local buffer: what any thread's stack holds
@@ -81,14 +82,20 @@ def fuse(module: Module) -> Module:
 def fused(block: Block, memory: dict[Value, Value]) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
     """The results and roots of `block` in kernels; `memory` says what stored values became and grows."""
     formed = groups(block)
+    used = {*block.results}.union(*(op.uses for op in block.ops))
     for op in block.ops:
         if op in formed:
             memory[op.results[0]] = kernel(formed[op], memory)
+        elif isinstance(op, Scan) and (became := recurrence(op, memory, used)) is not None:
+            memory.update(became)
         elif not said_by_index(op):
-            index = renamed(lambda v: memory.get(v, v))
-            made = op.rebuild(memory.__getitem__, lambda region: inside(region, memory), index)
+            made = of_elements(op, memory) if isinstance(op, Accumulate) else rebuilt(op, memory)
             memory.update(zip(op.values, made.values, strict=True))
     return tuple(memory[r] for r in block.results), tuple(memory[r] for r in block.roots)
+
+
+def rebuilt(op: Op, memory: dict[Value, Value]) -> Op:
+    return op.rebuild(memory.__getitem__, lambda region: inside(region, memory), renamed(lambda v: memory.get(v, v)))
 
 
 def inside(region: Block, memory: dict[Value, Value]) -> Block:
@@ -98,15 +105,49 @@ def inside(region: Block, memory: dict[Value, Value]) -> Block:
     return body(tuple(params.values()), results, roots, memory.values())
 
 
+def of_elements(op: Accumulate, memory: dict[Value, Value]) -> Accumulate:
+    """The op over stored values, what only moves their elements said by index."""
+
+    def inline(op: Op) -> Found:
+        if not isinstance(op, Read) or not said_by_index(op.tensor.op):
+            return SIMPLER(op)
+        return guarded(element_of(op.tensor.op, op.at), op.inside)
+
+    given = {v: memory[v] for v in needs(op)}
+    again = Rewriter(inline, {**given, **{v: v for v in given.values()}})
+    params = again.params(op.body)
+    region = body(params, tuple(map(again.settled, op.body.results)), (), given.values())
+    return replace(op, init=memory[op.init], body=region)
+
+
+def needs(op: Op) -> list[Value]:
+    """What an op whose elements are not said by index needs stored."""
+    if not isinstance(op, Accumulate):
+        return [*op.operands, *(v for v in op.uses if not isinstance(v.op, Constant))]
+    found, todo = dict.fromkeys((op.init,)), list(op.uses[1:])
+    while todo:
+        v = todo.pop()
+        if said_by_index(v.op) and v.op.moves:
+            todo += v.op.uses
+        else:
+            found[v] = None
+    return [*found]
+
+
+def needs_inside(region: Block) -> list[Value]:
+    """What such ops within a region need."""
+    ops = [op for op in walk(region) if not said_by_index(op)]
+    return [v for op in ops for v in (needs(op) if isinstance(op, Accumulate) else op.operands)]
+
+
 def groups(block: Block) -> dict[Op, Group]:
     """The stored values' ops, each with the values computed in its kernel."""
     formed: dict[Op, Group] = {}
     readers: dict[Value, list[Group]] = defaultdict(list)
     opaque = [op for op in block.ops if not said_by_index(op)]
     stored = {*block.results}.union(
-        *(op.operands for op in opaque),
-        *([v for v in op.uses if not isinstance(v.op, Constant)] for op in opaque),
-        *(op.operands for outer in opaque for region in outer.regions for op in walk(region) if not said_by_index(op)),
+        *map(needs, opaque),
+        *(needs_inside(region) for op in opaque if not isinstance(op, Accumulate) for region in op.regions),
         *(region.results for op in walk(block) for region in op.regions if not said_by_index(op)),
     )
     for op in reversed(block.ops):
@@ -120,11 +161,6 @@ def groups(block: Block) -> dict[Op, Group]:
             for operand in dict.fromkeys(op.operands):
                 readers[operand].append(group)
     return formed
-
-
-def said_by_index(op: Op) -> TypeGuard[Tensor]:
-    """Whether an element of the op can be computed where it is read."""
-    return isinstance(op, Tensor) and op.indexed
 
 
 def started(op: Tensor) -> Group:
@@ -308,7 +344,8 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
     element = rewriter.settled(element_of(root, tuple(map(dim, group.axes))))
     if inner and outer:
         element = Build(close(inner, (element,))).result
-    made = body(outer or inner, (element,), (), (*known.values(), *sizes.values()))
+    held = (v for v in known.values() if not isinstance(v.op, Constant))
+    made = body(outer or inner, (element,), (), (*held, *sizes.values()))
     return Kernel(made, hints=(root.hint or root.name,), location=root.location, device=root.device).result
 
 
@@ -326,9 +363,3 @@ def dropped(at: tuple[Dim, ...], element: Value, op: Tensor) -> tuple[Dim, ...]:
     for v in needed((element,), reached):
         reached[v] = True
     return tuple(dim(v) for v in checked if v not in reached)
-
-
-def element_of(op: Tensor, at: tuple[Dim, ...]) -> Value:
-    """The element of `op` at an index; what it checks is told at the place of `op`."""
-    with scope(op.location, op.device):
-        return op.at(*at)

@@ -19,7 +19,7 @@ from flowc.ir.printer import sizes
 from flowc.ir.types import DType, Type, below
 from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, DynamicSize, Loop, Scan, StateRead, StateWrite
 from flowc.ops.loops import For, Load, Store
-from flowc.ops.plan import BYTES, Call, CheckRange, CheckTrue, Commit, If, Launch, SizeOf, StoreSize, View, WeightData
+from flowc.ops.plan import BYTES, Call, CheckRange, CheckTrue, Commit, If, Launch, SizeOf, StoreSize, Update, View, WeightData
 from flowc.ops.tensor import Weight
 from flowc.transforms.commit import Updates, in_place, state_offsets, updates, updates_last
 from flowc.transforms.memory import bounded, lifetimes, offsets
@@ -127,7 +127,7 @@ class Planner:
         written = updates(block.ops)
         ops = updates_last(block.ops, written) if written else block.ops
         direct = in_place(ops, written, self.kernels)
-        into = first_of(block.results, outs) | {value: self.states[state] for value, state in direct.items()}
+        into = self.begun(ops, first_of(block.results, outs)) | {value: self.states[state] for value, state in direct.items()}
         copies = list(zip(block.results, outs, strict=True))
         committed = not written
         for op in ops:
@@ -187,6 +187,8 @@ class Planner:
                 self.ops.append(made)
             case View():
                 self.copied_view(op, into[op.result])
+            case Update():
+                self.update(op, into)
             case Call(kernel, inputs):
                 outs = tuple(into.get(r) or self.temporary(r) for r in op.results)
                 self.place.update(zip(op.results, outs, strict=True))
@@ -218,6 +220,30 @@ class Planner:
                 self.ops.append(made)
             case _:
                 raise NotImplementedError(f"planning {op.name}")
+
+    def update(self, op: Update, into: Mapping[Value, Value]) -> None:
+        """A launch over `init`, where nothing else needs that, else over a copy."""
+        updated, *others = op.results
+        out = into.get(updated) or self.sole(op.init) or self.temporary(updated)
+        self.copied(op.init, out)
+        outs = (out, *(into.get(r) or self.temporary(r) for r in others))
+        self.place.update(zip(op.results, outs, strict=True))
+        inputs = tuple(self.place[v] for v in op.inputs)
+        self.ops.append(Launch((*inputs, *outs), op.kernel, location=op.location, device=op.device))
+
+    def begun(self, ops: Sequence[Op], into: dict[Value, Value]) -> dict[Value, Value]:
+        """`into` with what updates alone begin from written where they are."""
+        found = dict(into)
+        for op in reversed(ops):
+            if isinstance(op, Update) and op.results[0] in found and isinstance(op.init.op, Call) and self.scope.used[op.init] == 1:
+                found.setdefault(op.init, found[op.results[0]])
+        return found
+
+    def sole(self, value: Value) -> Value | None:
+        """The value's own buffer, where nothing but the op at hand needs it."""
+        own = self.place[value]
+        alone = isinstance(value.op, Call) and self.scope.used[value] == 1 and value in self.scope.made
+        return own if alone and own in self.wanted else None
 
     def size_check(self, op: Op) -> CheckRange:
         match op:

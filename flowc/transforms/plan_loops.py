@@ -18,7 +18,7 @@ from flowc.ir.types import DType, Type, below
 from flowc.ops.control import Loop, Scan, stacked
 from flowc.ops.elementwise import add
 from flowc.ops.loops import For, Load, Store
-from flowc.ops.plan import Call, Launch, Repeat, SizeOf, View, While
+from flowc.ops.plan import Call, Launch, Repeat, SizeOf, Update, View, While
 from flowc.ops.tensor import constant
 from flowc.transforms.memory import own_elements
 
@@ -282,7 +282,7 @@ def written_over(body: Block, carried: Value, following: Value, kernels: Mapping
     if not isinstance(made, Call) or made not in body.ops or carried in body.results:
         return False
     at = body.ops.index(made)
-    elements = own_elements(kernels[made.kernel])
+    elements = {} if isinstance(made, Update) else own_elements(kernels[made.kernel])
     own = elements.get(len(made.inputs) + made.results.index(following), frozenset[int]())
     others = [op for op in body.ops if op is not made and carried in op.uses]
     before = all(isinstance(op, Call) and body.ops.index(op) < at for op in others)

@@ -11,10 +11,11 @@ from flowc.ir.core import Block, Func, Module, Op, Symbol, Value, body, indices,
 from flowc.ir.dims import Dim, at_least, at_most, ceil, dim, linear, product, substitute
 from flowc.ir.rewrite import Rewriter, Rules, block_key, rewrite, standing_for
 from flowc.ir.types import Type, below
+from flowc.ops.accumulate import Accumulate, Fetch
 from flowc.ops.elementwise import Elementwise
-from flowc.ops.kernel import LANES, Build, Kernel, Reduce, flattened, unflattened
+from flowc.ops.kernel import LANES, Build, Kernel, Recurrence, Reduce, flattened, unflattened
 from flowc.ops.loops import Alloc, For, Load, Store
-from flowc.ops.plan import Call, View
+from flowc.ops.plan import Call, Update, View
 from flowc.ops.tensor import Read
 from flowc.target import Target
 from flowc.transforms.staging import dot_reads, one_dot, staging, step
@@ -55,6 +56,12 @@ class _Scheduler:
                     new: Op = View(value(view[0]), (index(view[1]),), retyped(op.result.type, index), **op.common)
                 case Kernel():
                     new = self.call(op, known)
+                case Recurrence():
+                    new = self.recurrence(op, known)
+                case Accumulate():
+                    made.append(self.update(op, known))
+                    known[op.result] = made[-1].results[-1]
+                    continue
                 case _:
                     new = op.rebuild(value, lambda b: self.block(b, known), index)
             known.update(zip(op.values, new.values, strict=True))
@@ -71,10 +78,38 @@ class _Scheduler:
         types = tuple(retyped(r.type, size) for r in op.results)
         return Call(Symbol(self.named[same]), tuple(known.get(v, v) for v in inputs), types, **op.common)
 
+    def recurrence(self, op: Recurrence, known: dict[Value, Value]) -> Call:
+        from flowc.transforms.schedule_recurrence import recurrence_nest
 
-def taken(block: Block) -> tuple[Value, ...]:
-    """What a kernel is given: what its block captures, and the sizes known only during the run that the types of that speak of."""
-    return tuple(dict.fromkeys(u for v in block.captured for u in (*indices(v.type.dims), v)))
+        inputs = taken(op.first, op.body)
+        blocks = (block_key(block, standing_for(inputs)) for block in (op.first, op.body))
+        same = (type(op), op.backwards, op.ends, op.began, *blocks)
+        if same not in self.named:
+            self.named[same] = name = f"{op.hint or op.name}_{len(self.kernels)}"
+            self.kernels[name] = recurrence_nest(op, name, self.target)
+        size = renamed(lambda v: known.get(v, v))
+        types = tuple(retyped(r.type, size) for r in op.results)
+        return Call(Symbol(self.named[same]), tuple(known.get(v, v) for v in inputs), types, **op.common)
+
+    def update(self, op: Accumulate, known: dict[Value, Value]) -> Update:
+        """The call of a nest that changes a copy of `init`, made where that is still needed."""
+        from flowc.transforms.schedule_accumulate import accumulation
+
+        inputs = tuple(dict.fromkeys((*indices(op.init.type.shape), *taken(op.body))))
+        same = (type(op), op.fold, op.init.type, block_key(op.body, standing_for(inputs)))
+        if same not in self.named:
+            self.named[same] = name = f"{op.hint or op.name}_{len(self.kernels)}"
+            self.kernels[name] = accumulation(op, inputs, name, self.target)
+        value = {v: known.get(v, v) for v in (op.init, *inputs)}
+        wanted = (op.init, op.result) if isinstance(op, Fetch) else (op.result,)
+        types = tuple(retyped(v.type, renamed(lambda v: known.get(v, v))) for v in wanted)
+        made = Update(Symbol(self.named[same]), tuple(value[v] for v in inputs), types, value[op.init], **op.common)
+        return replace(made, hints=("", *op.hints)) if len(types) > 1 else made
+
+
+def taken(*blocks: Block) -> tuple[Value, ...]:
+    """What a kernel is given: what its blocks capture, and the sizes known only during the run that the types of that speak of."""
+    return tuple(dict.fromkeys(u for block in blocks for v in block.captured for u in (*indices(v.type.dims), v)))
 
 
 def viewed(op: Kernel) -> tuple[Value, Dim] | None:

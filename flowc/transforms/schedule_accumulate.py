@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flowc.ir.core import Block, Func, Op, Value, body, indices, renamed, retyped
 from flowc.ir.dims import Dim, at_most, ceil, dim
 from flowc.ir.rewrite import Rewriter
 from flowc.ir.types import below
-from flowc.ops.accumulate import Accumulate, folded
+from flowc.ops.accumulate import Accumulate, Fetch, folded
 from flowc.ops.kernel import LANES
 from flowc.ops.loops import For, Load, Store
 from flowc.target import Target
@@ -16,17 +17,20 @@ from flowc.transforms.schedule import Nest, parallel, scalar_forms
 
 
 def accumulation(op: Accumulate, inputs: tuple[Value, ...], name: str, target: Target) -> Func:
-    """The loop nest that folds the values of `op` into its last parameter; the others are what it reads."""
+    """The loop nest over what `op` reads, then the buffer that it folds values into, then, of a fetch, that of its result."""
     given = parameters(inputs)
     size = renamed(lambda v: given.get(v, v))
     rewriter = Rewriter(scalar_forms(), {v: p if p.type.below is not None else v for v, p in given.items()})
     params = rewriter.params(op.body)
     init = Value(retyped(op.init.type, size), None)
     inner = [p if p.type.below is not None else v for v, p in given.items()]
-    built = Accumulate(init, op.fold, body(params, tuple(map(rewriter.settled, op.body.results)), (), inner))
-    out = Value(init.type.within("host"), None, "out")
-    made = Nest({v: p for v, p in zip(inner, given.values(), strict=True)}, out, target)
-    return Func(name, Block((*given.values(), out), tuple(_loops(built, made, inner)), ()), (), "loops", op.location)
+    built = type(op)(init, op.fold, body(params, tuple(map(rewriter.settled, op.body.results)), (), inner))
+    outs = [Value(init.type.within("host"), None, "out")]
+    if isinstance(built, Fetch):
+        outs.append(Value(built.result.type.within("host"), None, "before"))
+    made = Nest({v: p for v, p in zip(inner, given.values(), strict=True)}, outs[0], target)
+    ops = _loops(built, lambda: _step(built, made, inner, outs), made)
+    return Func(name, Block((*given.values(), *outs), tuple(ops), ()), (), "loops", op.location)
 
 
 def parameters(inputs: tuple[Value, ...]) -> dict[Value, Value]:
@@ -66,15 +70,15 @@ def depends(d: Dim, index: Value) -> bool:
     return any(v is index or v.op is not None and index in v.op.free for v in indices((d,)))
 
 
-def _loops(op: Accumulate, nest: Nest, inputs: list[Value]) -> list[Op]:
+def _loops(op: Accumulate, step: Callable[[], list[Op]], nest: Nest) -> list[Op]:
     axes = axes_of(op)
     outer = axes.free or (Value(below(1), None, "once"),)
     if axes.lane is None:
-        return parallel(outer, _in_order(axes.ordered, _step(op, nest, inputs)))
+        return parallel(outer, _in_order(axes.ordered, step()))
     extent = axes.lane.type.below or 0
     panel, lane = Value(below(ceil(extent, LANES)), None, "panel"), Value(below(LANES), None, axes.lane.hint)
     nest.place[axes.lane] = dim(panel) * LANES + dim(lane)
-    steps = For((extent - dim(panel) * LANES,), "vector", Block((lane,), tuple(_step(op, nest, inputs)), ()))
+    steps = For((extent - dim(panel) * LANES,), "vector", Block((lane,), tuple(step()), ()))
     return parallel((*axes.free, panel), _in_order(axes.ordered, [steps]))
 
 
@@ -84,15 +88,17 @@ def _in_order(axes: tuple[Value, ...], ops: list[Op]) -> list[Op]:
     return ops
 
 
-def _step(op: Accumulate, nest: Nest, inputs: list[Value]) -> list[Op]:
+def _step(op: Accumulate, nest: Nest, inputs: list[Value], outs: list[Value]) -> list[Op]:
     """One value folded into the element at its place."""
     at, inside = op.places()
     computed = tuple(dict.fromkeys(v for v in indices((*at, *inside)) if v.op is not None))
     ops = nest.block(body(op.body.params, (op.body.results[0], *computed), (), inputs))
     value, place, guard = nest.value(op.body.results[0]), tuple(map(nest.index, at)), tuple(map(nest.index, inside))
+    old = Load(nest.out, place, guard)
+    if len(outs) > 1:
+        ops += [old, Store(old.result, outs[1], tuple(nest.index(dim(p)) for p in op.body.params))]
     if op.fold != "set":
-        old = Load(nest.out, place, guard)
         value = folded(op.fold, old.result, value)
         assert value.op is not None
-        ops += [old, value.op]
+        ops += [value.op] if old in ops else [old, value.op]
     return [*ops, Store(value, nest.out, place, guard)]

@@ -25,6 +25,7 @@ from flowc.ops.pointwise import Elementwise, kind
 from flowc.ops.tensor import Tensor
 from tests.ops import functions
 from tests.ops.networks import NETWORKS
+from tests.ops.places import PLACES
 
 Array = np.ndarray[Any, Any]
 Holds = Callable[[Func, Sequence[Array]], None]
@@ -456,7 +457,7 @@ CASES = [
     case("silu", [PLAIN], ["$0"], lambda x: x / (1 + np.exp(-x.astype(np.float64))), 16),
     case("size", [X], ["$0"], lambda x: np.int64(20)),
     case("rank", [X], ["$0"], lambda x: np.int64(2)),
-    *(case(*given, **named) for *given, named in NETWORKS),
+    *(case(*given, **named) for *given, named in (*NETWORKS, *PLACES)),
     *(case(*given, **named) for *given, named in functions.CASES),
 ]  # fmt: skip
 RANDOM = {"dropout", "uniform", "normal", "randint", "bernoulli", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal"}
