@@ -102,6 +102,11 @@ def problems() -> dict[str, Problem]:
     first = 2 / mp.log(2)
     curve: Real = lambda r: (mp.expm1(r) - r) / r**2  # noqa: E731
     sine: Real = lambda z: of_square(lambda f: mp.sinpi(f) / f)(z)  # noqa: E731
+    atan, zero, centre = of_square(mp.atan), mp.findroot(mp.digamma, 1.46), mp.mpf(2.5)
+    far: Real = lambda q: centre * (1 + q) / (1 - q)  # noqa: E731
+    complement: Real = lambda q: (1 + 2 * far(q)) * mp.exp(far(q) ** 2) * mp.erfc(far(q))  # noqa: E731
+    log_gamma: Real = lambda t: mp.loggamma(2 + t).real / t  # noqa: E731
+    digamma: Real = lambda t: mp.digamma(mp.mpf("1.6") + t) / (mp.mpf("1.6") + t - zero)  # noqa: E731
     slope: Real = lambda z: of_square(lambda s: mp.log((1 + s) / (1 - s), 2) / s)(z)  # noqa: E731
     return {
         "exp_f32": problem(curve, -half_ln2, half_ln2, 5, lambda r: r**2 / mp.exp(r), SINGLE),
@@ -116,6 +121,10 @@ def problems() -> dict[str, Problem]:
         "half_turns_f32": problem(sine, 0, 0.3165, 5, lambda z: 1 / sine(z), DOUBLE),
         "sine_f64": problem(of_square(lambda r: (mp.sin(r) - r) / r**3), 0, quarter, 5, lambda z: z, DOUBLE),
         "cosine_f64": problem(lambda z: (of_square(mp.cos)(z) - 1 + z / 2) / z**2, 0, quarter, 5, lambda z: z**2, DOUBLE),
+        "atan_f64": problem(lambda z: (atan(z) / mp.sqrt(z) - 1) / z, 0, 0.1722, 10, lambda z: z * mp.sqrt(z) / atan(z), DOUBLE),
+        "erfc_f64": problem(complement, -2.06 / 2.94, 25.5 / 30.5, 22, lambda q: 1 / complement(q), DOUBLE),
+        "lgamma_f64": problem(log_gamma, -0.503, 0.503, 17, lambda t: 1 / log_gamma(t), DOUBLE),
+        "digamma_f64": problem(digamma, -0.503, 0.503, 20, lambda t: 1 / digamma(t), DOUBLE),
         "log2_f32": problem(lambda z: (slope(z) - first) / z, 0, s, 3, lambda z: z / first, DOUBLE),
         "log2_f64": problem(lambda z: ((slope(z) - first) / z - first / 3) / z, 0, s, 6, lambda z: z**2 / first, DOUBLE),
     }

@@ -382,7 +382,7 @@ def _between(x: Value, low: float, high: float, g: Value) -> Value:
 
 def _shrinks(name: str, lambd: float, dtype: DType) -> DType:
     if not lambd >= 0:
-        raise OpError(f"{name} brings nearer to 0 by lambd, which is {lambd:g}, below 0")
+        raise OpError(f"{name} brings to 0 what is within lambd of it, and lambd is {lambd:g}")
     return dtype
 
 

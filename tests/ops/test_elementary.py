@@ -88,26 +88,26 @@ class Known:
 
 KNOWN: dict[str, Known] = {
     "exp2": Known(np.exp2, everywhere, 1, 1),
-    "expm1": Known(np.expm1, everywhere, 1, 1),
+    "expm1": Known(np.expm1, everywhere, 1.1, 1.1),
     "sinh": Known(np.sinh, everywhere, 1.1, 1.1),
     "cosh": Known(np.cosh, everywhere, 0.85, 0.85),
     "log1p": Known(np.log1p, lambda d, n: np.concatenate([positive(d, n), -np.abs(up_to_one(d, n))]), 0.95, 0.95),
     "log2": Known(np.log2, positive, 0.51, 0.51),
     "log10": Known(np.log10, positive, 0.51, 0.51),
     "tan": Known(np.tan, everywhere, 0.51, 0.9),
-    "asin": Known(np.arcsin, up_to_one, 0.51, 0.8),
+    "asin": Known(np.arcsin, up_to_one, 0.51, 0.85),
     "acos": Known(np.arccos, up_to_one, 0.51, 0.9),
     "atan": Known(np.arctan, everywhere, 0.51, 0.8),
     "asinh": Known(np.arcsinh, everywhere, 0.51, 1.25),
     "acosh": Known(np.arccosh, from_one, 0.51, 1.05),
-    "atanh": Known(np.arctanh, up_to_one, 0.51, 0.8),
+    "atanh": Known(np.arctanh, up_to_one, 0.51, 0.85),
     "cbrt": Known(np.cbrt, everywhere, 0.51, 0.51),
-    "lgamma": Known(log_gamma, of_the_gamma_function, 0.51, 4, least=1.0),
-    "digamma": Known(digamma, of_the_gamma_function, 0.51, 4, least=1.0),
+    "lgamma": Known(log_gamma, of_the_gamma_function, 0.51, 4.5, least=1.0),
+    "digamma": Known(digamma, of_the_gamma_function, 0.51, 4.5, least=1.0),
 }
 PAIRS: dict[str, Known] = {
     "hypot": Known(np.hypot, everywhere, 0.51, 0.8),
-    "atan2": Known(np.arctan2, everywhere, 0.51, 0.85),
+    "atan2": Known(np.arctan2, everywhere, 0.51, 1.2),
 }
 
 

@@ -56,7 +56,7 @@ def cos(x: Value) -> Value:
 
 @in_f64
 def tan(x: Value) -> Value:
-    """The tangent within 0.86 ulp; NaN for infinities, the sign of 0 stays: a quotient in two parts."""
+    """The tangent within 0.89 ulp; NaN for infinities, the sign of 0 stays: a quotient in two parts."""
     size = absolute(x)
     angle = reduced(size)
     odd = equal(bit_and(angle.quarters, like(angle.quarters, 1)), like(angle.quarters, 1))
