@@ -35,6 +35,46 @@ class Kernel(Build, name="kernel"):
     isolated = True
 
 
+class Recurrence(Op, name="recurrence"):
+    """Carried tensors of one shape, element by element through `steps`, in order or backwards, in one launch.
+
+    `first` gives, at the indices of an element, the values carried into the first step.  `body` takes those indices, the
+    step and the carried scalars and gives the next ones, then what it emits.  Results: of the carried tensors
+    numbered `ends` the last; what was emitted, stacked at the step; of those numbered `began` what the steps began with, stacked.
+    """
+
+    steps: tuple[Dim, ...]
+    first: Block
+    body: Block
+    backwards: bool = False
+    ends: tuple[int, ...] = ()
+    began: tuple[int, ...] = ()
+    level = "kernel"
+    isolated = True
+
+    def infer(self) -> tuple[Type, ...]:
+        carried = tuple(v.type for v in self.first.results)
+        shape = tuple(p.type.below or 0 for p in self.first.params)
+        taken = (*map(below, shape), below(self.steps[0]), *carried)
+        if tuple(p.type for p in self.body.params) != taken or tuple(v.type for v in self.body.results[: len(carried)]) != carried:
+            raise OpError("the body of a recurrence takes the indices, the step and what it carries, and gives the next of these")
+        emits = [v.type for v in self.body.results[len(carried) :]] + [carried[n] for n in self.began]
+        stacks = (Type(t.dtype, (self.steps[0], *shape)) for t in emits)
+        return (*(Type(carried[n].dtype, shape) for n in self.ends), *stacks)
+
+    @property
+    def axes(self) -> tuple[Value, ...]:
+        return self.body.params[: len(self.first.params)]
+
+    @property
+    def step(self) -> Value:
+        return self.body.params[len(self.first.params)]
+
+    @property
+    def carries(self) -> tuple[Value, ...]:
+        return self.body.params[len(self.first.params) + 1 :]
+
+
 FOLDS = ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "dot", "lanes")
 PAIRS = ("dot", "lanes")  # folds of two factors
 LANES = 64  # partial results of an unordered fold

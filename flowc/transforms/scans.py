@@ -12,13 +12,14 @@ from flowc.ops.control import Scan
 from flowc.ops.define import define
 from flowc.ops.kernel import axes
 from flowc.ops.tensor import Constant, Read
+from flowc.transforms.recurrences import apart
 
 
 def prepared(fn: Func) -> Func:
-    """`fn` with scans that have no sequences, and nothing in them that no one reads."""
+    """`fn` with scans that have no sequences, carry something, and have nothing in them that no one reads."""
     if not any(isinstance(op, Scan) for op in walk(fn.body)):
         return fn
-    fn = rewrite(fn, Rules((read_where_they_lie,)))
+    fn = rewrite(fn, Rules((read_where_they_lie, apart)))
     return replace(fn, body=_Needed().block(fn.body))
 
 

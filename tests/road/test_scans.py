@@ -57,7 +57,8 @@ SHARED = """
 func @f[T in 0..](%x: f32[T, 3], %h0: f32[3], %g0: f32[3]) -> (%g: f32[3], %ys: f32[T, 3], %zs: f32[T, 3], %hs: f32[T, 3], %gs: f32[T, 3]) {
   %h, %g, %ys, %zs, %cs, %hs, %gs = scan [%x], [%h0, %g0], [T]BACK stacked=true
       : f32[3], f32[3], f32[T, 3], f32[T, 3], f32[T, 3], f32[T, 3], f32[T, 3] (%t: index[T], %s: f32[3], %c: f32[3], %d: f32[3]) {
-    %a = add %c, %d : f32[3]
+    %r = slice %c, [2], [3] step=(-1) : f32[3]
+    %a = add %r, %d : f32[3]
     %n = add %a, %s : f32[3]
     yield %n, %c, %n, %n, %c
   }
@@ -69,10 +70,12 @@ func @f[T in 0..](%x: f32[T, 3], %h0: f32[3], %g0: f32[3]) -> (%g: f32[3], %ys: 
 SWAPPED = """
 func @f[T in 0..](%x: f32[T, 5], %a0: f32[5], %b0: f32[5], %k: f32[5]) -> (%a: f32[5], %b: f32[5], %c: f32[5]) {
   %a, %b, %c, %d, %e, %unread = scan [%x], [%a0, %b0, %k, %a0, %b0], [T]BACK
-      : f32[5], f32[5], f32[5], f32[5], f32[5], f32[T, 5] (%t: index[T], %s: f32[5], %p: f32[5], %q: f32[5], %r: f32[5], %u: f32[5], %v: f32[5]) {
-    %w = add %v, %s : f32[5]
+      : f32[5], f32[5], f32[5], f32[5], f32[5], f32[T, 5]
+      (%t: index[T], %s: f32[5], %p: f32[5], %q: f32[5], %g: f32[5], %u: f32[5], %v: f32[5]) {
+    %r = slice %v, [4], [5] step=(-1) : f32[5]
+    %w = add %r, %s : f32[5]
     %z = multiply %w, %u : f32[5]
-    yield %q, %p, %r, %z, %w, %z
+    yield %q, %p, %g, %z, %w, %z
   }
   return %a, %b, %c
 }
@@ -83,7 +86,8 @@ NESTED = """
 func @f[T in 0..](%x: f32[T, 6, 4], %h0: f32[4]) -> (%h: f32[4], %ys: f32[T, 6, 4], %hs: f32[T, 6, 4]) {
   %h, %ys, %hs = scan [%x], [%h0], [T]BACK : f32[4], f32[T, 6, 4], f32[T, 6, 4] (%t: index[T], %s: f32[6, 4], %c: f32[4]) {
     %n, %es, %ns = scan [%s], [%c], [6] backwards=true stacked=true : f32[4], f32[6, 4], f32[6, 4] (%i: index[6], %q: f32[4], %d: f32[4]) {
-      %m = add %d, %q : f32[4]
+      %r = slice %d, [3], [4] step=(-1) : f32[4]
+      %m = add %r, %q : f32[4]
       %e = multiply %m, %q : f32[4]
       yield %m, %e
     }
@@ -134,7 +138,8 @@ func @f(%x: f32[8, 3], %k: i64, %h0: f32[3]) -> (%h: f32[3], %total: f32[3]) {
       %r = read %x, [%t, %i] : f32
       yield %r
     }
-    %m = add %c, %e : f32[3]
+    %r = slice %c, [2], [3] step=(-1) : f32[3]
+    %m = add %r, %e : f32[3]
     yield %m, %m
   }
   %total = sum %ys axis=(0) : f32[3]
@@ -171,7 +176,87 @@ func @f(%x: f32[5], %k: i64) -> (%y: f32[5], %count: i64, %total: f32[5]) {
 }
 """
 
-GRAPHS = {"rnn": RNN, "stacked": STACKED, "shared": SHARED, "swapped": SWAPPED, "nested": NESTED, "control": CONTROL, "counted": COUNTED}
+# What is carried is read at the element computed alone: one kernel.
+ELEMENTS = """
+func @f[T in 0.., N in 0..](%x: f32[T, N, 3], %h0: f32[N, 3], %k: f32[3]) -> (%h: f32[N, 3], %ys: f32[T, N, 3], %hs: f32[T, N, 3]) {
+  %zero = constant value=0 : i64
+  %one = constant value=1 : i64
+  %none = constant value=0 : i64[N, 3]
+  %h, %n, %ys, %ns, %hs, %counts = scan [%x], [%h0, %none], [T]BACK stacked=true
+      : f32[N, 3], i64[N, 3], f32[T, N, 3], i64[T, N, 3], f32[T, N, 3], i64[T, N, 3]
+      (%t: index[T], %s: f32[N, 3], %c: f32[N, 3], %n: i64[N, 3]) {
+    %m = add %n, %one : i64[N, 3]
+    %f = cast %m dtype=f32 : f32[N, 3]
+    %g = multiply %c, %k : f32[N, 3]
+    %e = exp %s : f32[N, 3]
+    %a = add %g, %e : f32[N, 3]
+    %y = divide %a, %f : f32[N, 3]
+    yield %a, %m, %y, %m
+  }
+  return %h, %ys, %hs
+}
+"""
+
+NUMBERS = """
+func @f[T in 0..](%x: f32[T], %h0: f32) -> (%h: f32, %ys: f32[T], %evens: bool[T]) {
+  %true = constant value=true : bool
+  %h, %p, %ys, %evens = scan [%x], [%h0, %true], [T]BACK : f32, bool, f32[T], bool[T] (%t: index[T], %s: f32, %c: f32, %p: bool) {
+    %n = add %c, %s : f32
+    %q = logical_not %p : bool
+    %i = size [%t] : f32
+    %y = multiply %n, %i : f32
+    yield %n, %q, %y, %p
+  }
+  return %h, %ys, %evens
+}
+"""
+
+# Values that swap places, are forgotten, or stay; another axis of a sequence is read.
+HANDED = """
+func @f[T in 0..](%x: f32[70, T], %a0: f64[70], %b0: f64[70]) -> (%a: f64[70], %b: f64[70], %c: f64[70], %bs: f64[T, 70], %cs: f64[T, 70]) {
+  %y = transpose %x perm=(1, 0) : f32[T, 70]
+  %a, %b, %c, %bs, %cs = scan [%y], [%a0, %b0, %a0], [T]BACK : f64[70], f64[70], f64[70], f64[T, 70], f64[T, 70]
+      (%t: index[T], %s: f32[70], %p: f64[70], %q: f64[70], %r: f64[70]) {
+    %w = cast %s dtype=f64 : f64[70]
+    %v = subtract %p, %w : f64[70]
+    yield %q, %v, %r, %v, %r
+  }
+  return %a, %b, %c, %bs, %cs
+}
+"""
+
+# Nothing is carried: elements at each step.
+APART = """
+func @f[T in 0..](%x: f32[T, 6], %k: f32[6]) -> (%ys: f32[T, 6], %zs: f32[T]) {
+  %ys, %zs = scan [%x], [], [T]BACK : f32[T, 6], f32[T] (%t: index[T], %s: f32[6]) {
+    %y = multiply %s, %k : f32[6]
+    %z = size [%t] : f32
+    yield %y, %z
+  }
+  return %ys, %zs
+}
+"""
+
+# A recurrence inside a scan, over rows that the outer step names.
+ROWS = """
+func @f[T in 0.., N in 0..](%x: f32[T, N, 4], %h0: f32[4]) -> (%h: f32[4], %ys: f32[T, N, 4]) {
+  %h, %ys = scan [%x], [%h0], [T]BACK : f32[4], f32[T, N, 4] (%t: index[T], %s: f32[N, 4], %c: f32[4]) {
+    %r = slice %c, [3], [4] step=(-1) : f32[4]
+    %n, %es = scan [%s], [%r], [N] : f32[4], f32[N, 4] (%i: index[N], %q: f32[4], %d: f32[4]) {
+      %m = add %d, %q : f32[4]
+      yield %m, %m
+    }
+    yield %n, %es
+  }
+  return %h, %ys
+}
+"""
+
+GRAPHS = {
+    "rnn": RNN, "stacked": STACKED, "shared": SHARED, "swapped": SWAPPED, "nested": NESTED, "control": CONTROL, "counted": COUNTED,
+    "elements": ELEMENTS, "numbers": NUMBERS, "handed": HANDED, "apart": APART, "rows": ROWS,
+}  # fmt: skip
+ALONE = ("elements", "numbers", "handed", "apart")  # scans that are one kernel, or none
 SEVERAL = [(name, back) for name in GRAPHS for back in (False, True)]
 
 
