@@ -12,6 +12,7 @@ from flowc.ir.dims import Dim, at_least, at_most, ceil, dim, linear, product, su
 from flowc.ir.rewrite import Rewriter, Rules, block_key, rewrite, standing_for
 from flowc.ir.types import Type, below
 from flowc.ops.accumulate import Accumulate, Fetch
+from flowc.ops.derivative import After
 from flowc.ops.elementwise import Elementwise
 from flowc.ops.kernel import LANES, Build, Kernel, Recurrence, Reduce, flattened, unflattened
 from flowc.ops.loops import Alloc, For, Load, Store
@@ -54,6 +55,8 @@ class _Scheduler:
             match op:
                 case Kernel() if (view := viewed(op)) is not None:
                     new: Op = View(value(view[0]), (index(view[1]),), retyped(op.result.type, index), **op.common)
+                case After():
+                    new = View(value(op.value), (0,), retyped(op.result.type, index), **op.common)
                 case Kernel():
                     new = self.call(op, known)
                 case Recurrence():
