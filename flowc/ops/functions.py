@@ -26,7 +26,7 @@ from flowc.ops.elementwise import (
     sub,
     where,
 )
-from flowc.ops.numerics import larger, smaller
+from flowc.ops.numerics import ends, larger, smaller
 from flowc.ops.pointwise import Cotangents, Elementwise
 from flowc.ops.tensor import Array, like
 
@@ -138,10 +138,8 @@ class Clip(Elementwise, name="clip"):
 
     @classmethod
     def make(cls, x: Value, low: Value | None = None, high: Value | None = None) -> Value:
-        if low is not None and high is not None:
-            return cls(x, low, high).result
-        x = x if low is None else maximum(x, low)
-        return x if high is None else minimum(x, high)
+        least, most = ends(x.type.dtype)
+        return cls(x, like(x, least) if low is None else low, like(x, most) if high is None else high).result
 
     @staticmethod
     def numpy(x: Array, low: Array, high: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,11 @@ import numpy as np
 from flowc.ir.types import DType
 
 Array = np.ndarray[Any, Any]
+
+
+def ends(dtype: DType) -> tuple[float, float]:
+    """What no number of the dtype is below and above."""
+    return (-math.inf, math.inf) if dtype.is_float else dtype.limits()
 
 
 def larger(x: Array, y: Array) -> Array:

@@ -12,6 +12,7 @@ from flowc.ops.define import Define, define, substituted
 from flowc.ops.elementwise import Abs, Add, And, Cast, Div, Maximum, Minimum, Mul, Neg, Not, Or, Sub, Where, cast
 from flowc.ops.kernel import Reduce
 from flowc.ops.narrow import widened, widens
+from flowc.ops.numerics import ends
 from flowc.ops.pointwise import Elementwise
 from flowc.ops.shape import BroadcastTo, Reshape, Transpose
 from flowc.ops.tensor import Constant, Read, Tensor, is_constant
@@ -115,6 +116,22 @@ def the_same_twice(op: Maximum | Minimum | And | Or) -> Value | None:
     return op.x if op.x is op.y else None
 
 
+def maximum_of_the_least(op: Maximum) -> Value | None:
+    """max(x, -inf) = x, and max(x, the least integer) = x"""
+    return _beside(op, ends(op.x.type.dtype)[0])
+
+
+def minimum_of_the_most(op: Minimum) -> Value | None:
+    """min(x, inf) = x, and min(x, the greatest integer) = x"""
+    return _beside(op, ends(op.x.type.dtype)[1])
+
+
+def _beside(op: Maximum | Minimum, end: float) -> Value | None:
+    """The operand whose other is that constant, unless it repeats."""
+    x = op.x if is_constant(op.y, end) else op.y if is_constant(op.x, end) else None
+    return x if x is not None and x.type == op.result.type else None
+
+
 def where_both_are_one(op: Where) -> Value | None:
     """where(c, x, x) = x"""
     return op.x if op.x is op.y and op.x.type == op.result.type else None
@@ -182,6 +199,7 @@ def fold_constants(op: Elementwise) -> Value | None:
 
 LAWS = (
     add_zero, subtract_zero, mul_one, divide_by_one, negate_twice, negate_a_difference, absolute_of_a_sign, not_twice,
-    the_same_twice, where_both_are_one, where_decided, broadcast_to_itself, moved_constant, cast_to_itself,
+    the_same_twice, maximum_of_the_least, minimum_of_the_most, where_both_are_one, where_decided, broadcast_to_itself,
+    moved_constant, cast_to_itself,
     transpose_twice, transpose_in_place, reshape_twice, reshape_to_itself, fold_constants,
 )  # fmt: skip

@@ -123,6 +123,12 @@ def test_clip_passes_the_derivative_on_from_the_low_to_the_high_bound() -> None:
     found = [gradient_at(Clip, x, -1.0, 1.0) for x in (-2.0, -1.0, 0.5, 1.0, 2.0)]
     assert found == [[0, 1, 0], [1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]]
     assert gradient_at(Clip, 0.0, 3.0, 2.0) == [0, 0, 1]
+    x = Value(Type(DType.f64), None, "x")
+    for given in ((constant(1.0, DType.f64), None), (None, constant(1.0, DType.f64))):
+        op = Clip.make(x, *given).op
+        assert isinstance(op, Clip)
+        (slope,) = results([op.gradient(constant(1, DType.f64))[0] or x], [x], [np.float64(1)])
+        assert slope == 1
 
 
 def test_the_derivative_of_a_power_at_0_is_no_nan() -> None:

@@ -14,6 +14,7 @@ from flowc.ir.dims import Size, dim
 from flowc.ir.types import DType, Type
 from flowc.ops.elementwise import Cast, Not, absolute, add, div, less, logical_and, maximum, minimum, mul, neg, sub, where
 from flowc.ops.interpret import run
+from flowc.ops.numerics import ends
 from flowc.ops.shape import BroadcastTo, Reshape, Transpose
 from flowc.ops.tensor import Constant, constant
 from flowc.transforms.laws import LAWS
@@ -61,6 +62,10 @@ def zero(x: Value) -> float:
     return -0.0 if x.type.dtype.is_float else 0
 
 
+def least(x: Value) -> Value:
+    return like(ends(x.type.dtype)[0], x)
+
+
 def turned(x: Value, order: tuple[int, ...] = (1, 0)) -> Value:
     return Transpose(x, order).result
 
@@ -90,6 +95,8 @@ MATCHED: dict[str, tuple[Sequence[DType], Sequence[Term]]] = {
     "absolute_of_a_sign": (SIGNED, [lambda x: absolute(neg(x)), lambda x: absolute(absolute(x))]),
     "not_twice": (NUMBERS, [lambda x: Not(Not(positive(x)).result).result]),
     "the_same_twice": (NUMBERS, [lambda x: maximum(x, x), lambda x: minimum(x, x), lambda x: logical_and(positive(x), positive(x))]),
+    "maximum_of_the_least": (NUMBERS, [lambda x: maximum(x, least(x)), lambda x: maximum(least(x), x)]),
+    "minimum_of_the_most": (NUMBERS, [lambda x: minimum(x, like(ends(x.type.dtype)[1], x))]),
     "where_both_are_one": (NUMBERS, [lambda x: where(positive(x), x, x)]),
     "where_decided": (NUMBERS, [lambda x: where(constant(True, DType.bool), x, neg(x) if x.type.dtype in SIGNED else add(x, x))]),
     "broadcast_to_itself": (NUMBERS, [lambda x: BroadcastTo(x, (N, 6)).result]),
