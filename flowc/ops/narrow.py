@@ -9,6 +9,7 @@ from flowc.ir.types import DType
 from flowc.ops.elementwise import Cast, absolute, bitcast, cast, equal, less, logical_and, logical_or, not_equal, sub, where
 from flowc.ops.integers import bit_and, bit_or, shift_right
 from flowc.ops.kernel import Reduce
+from flowc.ops.make import Iota, OneHot
 from flowc.ops.tensor import SizeValue, Tensor, like
 
 EXACT = (DType.bool, DType.i8, DType.u8, DType.i16, DType.u16)  # what f32 holds without rounding
@@ -21,8 +22,10 @@ def widens(op: Op) -> bool:
         case Cast(x, dtype):
             source = x.type.dtype
             return source is not dtype and (source.is_narrow or dtype.is_narrow) and DType.f32 not in (source, dtype)
-        case SizeValue(_, type):
+        case SizeValue(type=type) | Iota(type=type):
             return type.dtype.is_narrow
+        case OneHot(dtype=dtype):
+            return dtype.is_narrow
         case Reduce():
             return op.body.results[0].type.dtype.is_narrow
         case Tensor():
@@ -36,8 +39,10 @@ def widened(op: Op) -> Value:
     match op:
         case Cast():
             return _cast(op)
-        case SizeValue(d, type):
-            return cast(SizeValue(d, replace(type, dtype=DType.i64)).result, type.dtype)
+        case SizeValue(type=type) | Iota(type=type):
+            return cast(replace(op, type=replace(type, dtype=DType.i64), hints=()).result, type.dtype)
+        case OneHot():
+            return cast(replace(op, dtype=DType.f32, hints=()).result, op.dtype)
         case Reduce():
             return _reduce(op)
         case _:
