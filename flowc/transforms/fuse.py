@@ -7,7 +7,8 @@ per outer index is hoisted there by `close`, so stages need no rule of their own
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, needed, renamed, retyped, walk
@@ -150,17 +151,27 @@ def groups(block: Block) -> dict[Op, Group]:
         *(needs_inside(region) for op in opaque if not isinstance(op, Accumulate) for region in op.regions),
         *(region.results for op in walk(block) for region in op.regions if not said_by_index(op)),
     )
+    used = Counter(v for op in block.ops for v in op.uses)
     for op in reversed(block.ops):
         if not said_by_index(op):
             continue
         homes = list(dict.fromkeys(readers[op.result]))
-        if op.result in stored or not (op.moves or len(homes) == 1) or not all(admits(g, op) for g in homes):
+        full = any(g.contracts for g in homes) and ends_a_contraction(op, used)
+        if op.result in stored or not (op.moves or len(homes) == 1) or full or not all(admits(g, op) for g in homes):
             homes = [formed.setdefault(op, started(op))]
         for group in homes:
             spread(group, op)
             for operand in dict.fromkeys(op.operands):
                 readers[operand].append(group)
     return formed
+
+
+def ends_a_contraction(op: Tensor, used: Mapping[Value, int]) -> bool:
+    """Whether a contraction that nothing else reads could be in the kernel of `op`, as in a sum of many: its kernel is better its own."""
+    if not isinstance(op, Elementwise):
+        return False
+    alone = (v.op for v in op.operands if used[v] == 1 and v.op is not None)
+    return any((found := reduction(o)) is not None and found.fold in PAIRS for o in alone)
 
 
 def started(op: Tensor) -> Group:
