@@ -170,7 +170,7 @@ def ends_a_contraction(op: Tensor, used: Mapping[Value, int]) -> bool:
     """Whether a contraction that nothing else reads could be in the kernel of `op`, as in a sum of many: its kernel is better its own."""
     if not isinstance(op, Elementwise):
         return False
-    alone = (v.op for v in op.operands if used[v] == 1 and v.op is not None)
+    alone = (v.op for v in op.operands if used[v] == 1 and said_by_index(v.op))
     return any((found := reduction(o)) is not None and found.fold in PAIRS for o in alone)
 
 
