@@ -9,7 +9,7 @@ from typing import Any
 from flowc.errors import Note, OpError, did_you_mean
 from flowc.ir.core import Value
 from flowc.lang import ast
-from flowc.lang.elaborate import expand, lookup, reads, sizes, types
+from flowc.lang.elaborate import derivatives, expand, lookup, reads, sizes, types
 from flowc.lang.elaborate.context import Frame
 from flowc.lang.elaborate.report import Mistake, missing
 from flowc.lang.elaborate.units import Unit, place
@@ -34,7 +34,6 @@ from flowc.ops.tensor import BuiltIn
 from flowc.source import Span
 
 MAX_NOTES = 8  # of one mistake
-LATER = ("grad", "vjp", "jvp", "check_grad")
 # What NumPy and PyTorch call functions of the language.
 ELSEWHERE = {"bmm": "matmul", "cat": "concat", "mm": "matmul", "rand": "uniform", "randn": "normal", "view": "reshape"}
 CONVERSIONS = {**lookup.SPELLINGS, "astype": "f32", "to": "f32", "type": "f32"}
@@ -64,8 +63,8 @@ def called(frame: Frame, node: ast.Call) -> Denotation:
     match node.function:
         case ast.Name(name) if name == "at":
             return reads.bordered(frame, node)
-        case ast.Name(name) if name in LATER:
-            raise missing(name, node.span)
+        case ast.Name(name) if name in derivatives.FUNCTIONS:
+            return derivatives.derivative(frame, name, node)
         case ast.Name(name) if name in frame.unit.functions:
             return expand.expanded(frame, frame.unit, frame.unit.functions[name], name, node)
         case ast.Name(name) if name in built_ins() or name in sizes.FUNCTIONS:

@@ -8,13 +8,13 @@ from flowc.errors import Note, counted, did_you_mean
 from flowc.ir.core import Namer, Value
 from flowc.ir.dims import Dim, at_least, dim
 from flowc.lang import ast
-from flowc.lang.elaborate import lookup, types
-from flowc.lang.elaborate.context import Bound, Build, Frame, Names, Outcome, Region
+from flowc.lang.elaborate import by_hand, lookup, types
+from flowc.lang.elaborate.context import Bound, Frame, Names, Outcome
 from flowc.lang.elaborate.ranges import open_index
 from flowc.lang.elaborate.report import MAX_CALLS, Mistake
 from flowc.lang.elaborate.types import Given
 from flowc.lang.elaborate.units import Unit, place
-from flowc.lang.elaborate.values import WRONG, Denotation, Several, Wrong, describe, dim_text, known_dim, type_of
+from flowc.lang.elaborate.values import WRONG, Denotation, Several, Wrong, describe, dim_text, known_dim
 from flowc.source import Span
 
 Function = ast.Fn | ast.Graph
@@ -36,7 +36,7 @@ def expanded(frame: Frame, unit: Unit, decl: Function, name: str, node: ast.Call
     outcome = callee.run(callee, decl.body)
     results = results_of(callee, decl, outcome)
     if isinstance(decl, ast.Fn) and decl.derivative is not None:
-        _derivative(callee, decl, decl.derivative, results)
+        results = by_hand.with_derivative(callee, decl, name, decl.derivative, results, node.span)
     return results[0] if len(results) == 1 else Several(tuple(results))
 
 
@@ -210,36 +210,6 @@ def _bound_results(frame: Frame, decl: Function | ast.Derivative, name: str) -> 
         values.append(bound.denotation)
         spans.append(bound.span or result.span)
     return values, spans
-
-
-def _derivative(frame: Frame, decl: ast.Fn, derivative: ast.Derivative, results: Sequence[Denotation]) -> None:
-    """Checks a derivative by hand, where nothing is kept of it: formals and inner values are visible."""
-    differentiable = [f for f in decl.formals if _is_float(frame.names.here[f.name.text].denotation)]
-    if len(derivative.results) != len(differentiable):
-        names = ", ".join(f.name.text for f in differentiable) or "none"
-        raise Mistake(
-            f"a derivative has one result per differentiable formal: {names}",
-            derivative.results[0].span if derivative.results else derivative.span,
-        )
-    if len(derivative.formals) != len(results):
-        raise Mistake(f"a derivative takes one formal per result, {len(results)} here, not {len(derivative.formals)}", derivative.span)
-    names = Names(frame.names)
-    scratch = frame.within(build=Build(shared=dict(frame.build.shared), consts=frame.build.consts), region=Region("function"), names=names)
-    for formal, result in zip(derivative.formals, results, strict=True):
-        type = type_of(result)
-        if type is None:
-            return
-        dy = Value(type, None, formal.name.text)
-        pattern = types.pattern(scratch, formal.type)
-        names.here[formal.name.text] = Bound(
-            types.fitted(scratch, dy, pattern, formal.name.text, formal.span, frame.rest), formal.name.span, "formal"
-        )
-    results_of(scratch, derivative, scratch.run(scratch, derivative.body))
-
-
-def _is_float(x: Denotation) -> bool:
-    type = type_of(x)
-    return type is not None and type.dtype.is_float
 
 
 def checks_alone(decl: ast.Fn) -> bool:

@@ -15,7 +15,7 @@ from flowc.errors import CompileError, Note
 from flowc.ir.core import Func, Module, Namer, State, Symbol, Value, ordered
 from flowc.ir.dims import Size, atoms, dim
 from flowc.lang import ast
-from flowc.lang.elaborate import expand, expressions, lookup, statements, types
+from flowc.lang.elaborate import attributes, by_hand, expand, expressions, lookup, statements, types
 from flowc.lang.elaborate.context import Bound, Build, Frame, Names, Region, TestCheck, Write
 from flowc.lang.elaborate.report import MAX_DEPTH, MAX_OPS, Mistake, Report, TooMuch
 from flowc.lang.elaborate.sizes import Unclear
@@ -117,7 +117,10 @@ class _Elaboration:
         return Frame(unit, build, Region("function"), Names(), self.report, expressions.evaluate, statements.run)
 
     def _check_values(self, unit: Unit) -> None:
-        """Tells what is wrong with sizes, consts and devices that nothing may use."""
+        """Tells what is wrong with attributes, and with sizes, consts and devices that nothing may use."""
+        for item in (item for u in unit.all() for item in u.program.items):
+            if isinstance(item, ast.Attributed):
+                self._attempt(lambda item=item: attributes.checked(item))
         frame = self._frame(unit, Build())
         for name, item in unit.values.items():
             if isinstance(item, ast.Dim | ast.Const):
@@ -141,7 +144,6 @@ class _Elaboration:
         frame = self._frame(unit, build)
         if graph.name.text == "init" and any(True for u in unit.all() for _ in u.states()):
             raise Mistake("init writes the states' first values: this graph wants another name", graph.name.span)
-        statements.refuse_attributes(graph.attributes)
         self._sizes(frame, unit, graph)
         params = self._inputs(frame, graph)
         _distinct_results(graph)
@@ -257,7 +259,9 @@ class _Elaboration:
             )
             names.here[formal.name.text] = Bound(Value(found, None, formal.name.text), formal.name.span, "formal")
         body = at.within(returning=at, calls=((decl, decl.name.span),))
-        expand.results_of(body, decl, body.run(body, decl.body))
+        results = expand.results_of(body, decl, body.run(body, decl.body))
+        if decl.derivative is not None:
+            by_hand.with_derivative(body, decl, decl.name.text, decl.derivative, results, decl.name.span)
 
 
 FRAMES = 10 * MAX_DEPTH  # Python frames that nested expressions take

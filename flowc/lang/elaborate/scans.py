@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flowc.derivatives.checkpoint import chunked
 from flowc.errors import Note, counted
-from flowc.ir.core import Block, Value, indices, needed
+from flowc.ir.core import Block, Op, Value, indices, needed
 from flowc.ir.dims import Dim, at_least, dim
 from flowc.ir.types import Type, below
 from flowc.lang import ast
@@ -57,10 +57,20 @@ def scan(frame: Frame, node: ast.Scan, remat: bool = False) -> Denotation:
     results = made.results
     if remat:
         results = frame.make(node.span, lambda: chunked(made))
-        frame.region.roots += [v.op.token for v in needed(results, frame.build.shared) if isinstance(v.op, Scan) and v.op.token]
+        frame.region.roots += _checks(results, frame.build.made)
     elif made.token is not None:
         frame.region.roots.append(made.token)
     return results[0] if len(results) == 1 else Several(results)
+
+
+def _checks(results: Sequence[Value], made: Sequence[Op]) -> list[Value]:
+    """The tokens of the scans that the results of one in chunks are made of."""
+    reached: dict[Value, None] = {}
+    own = {op for op in made if isinstance(op, Scan) and op.token is not None}
+    if own:
+        for v in needed(results, reached):
+            reached[v] = None
+    return [op.token for op in made if op in own and op.results[0] in reached and op.token is not None]
 
 
 def _distinct(node: ast.Scan) -> None:

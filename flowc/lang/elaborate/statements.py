@@ -11,9 +11,9 @@ from flowc.ir.core import Namer, Value, scope
 from flowc.ir.dims import Polynomial
 from flowc.ir.types import DType, Type
 from flowc.lang import ast
-from flowc.lang.elaborate import definitions, lookup, types
+from flowc.lang.elaborate import attributes, definitions, lookup, types
 from flowc.lang.elaborate.context import Bound, Frame, Outcome, TestCheck, Write
-from flowc.lang.elaborate.report import Mistake, missing
+from flowc.lang.elaborate.report import Mistake
 from flowc.lang.elaborate.sizes import Unclear
 from flowc.lang.elaborate.units import place
 from flowc.lang.elaborate.values import WRONG, Denotation, Listed, Several, Wrong, describe, is_weak
@@ -21,8 +21,6 @@ from flowc.ops.call import built_ins, call, infix
 from flowc.ops.control import Assert
 from flowc.ops.literal import weak_dtype
 from flowc.ops.tensor import Tensor
-
-LATER = ("remat", "pipeline", "replicate")
 
 
 def run(frame: Frame, block: ast.Block) -> Outcome:
@@ -48,7 +46,7 @@ def run(frame: Frame, block: ast.Block) -> Outcome:
 
 
 def _statement(frame: Frame, statement: ast.Statement) -> Outcome:
-    refuse_attributes(statement.attributes)
+    attributes.checked(statement)
     match statement:
         case ast.Bind():
             _bind(frame, statement)
@@ -98,31 +96,11 @@ def _ending(frame: Frame, kind: str, values: tuple[ast.Expression, ...], stateme
     return Outcome(tuple(found), kind, statement.span, tuple(v.span for v in values))
 
 
-def refuse_attributes(attributes: tuple[ast.Attribute, ...]) -> None:
-    """Raises `Mistake` at an attribute that is not there yet."""
-    for attribute in attributes:
-        if attribute.name.text in LATER:
-            raise missing(f"@{attribute.name.text}", attribute.span)
-
-
-def _given_name(statement: ast.Attributed) -> str | None:
-    """The name that `@name("...")` gives the statement's value."""
-    for attribute in statement.attributes:
-        if attribute.name.text != "name":
-            continue
-        argument = attribute.arguments[0].value
-        assert isinstance(argument, ast.String)
-        if not argument.value:
-            raise Mistake("@name gives an empty name", argument.span, help='write a name, `@name("head")`, or leave the attribute out')
-        return argument.value
-    return None
-
-
 def _bind(frame: Frame, statement: ast.Bind) -> None:
     names = [t.name for t in statement.targets]
     for name in names:
         fresh(frame, name)
-    given = _given_name(statement)
+    given = attributes.given_name(statement)
     if given is not None and len(names) > 1:
         raise Mistake("@name names one value, and this statement binds several", statement.attributes[0].span)
     targets = tuple(frame.prefix + (given or n.text) for n in names)
@@ -130,7 +108,7 @@ def _bind(frame: Frame, statement: ast.Bind) -> None:
         namers=tuple(Namer(t) for t in targets), targets=targets, lone=_calls(frame, statement.value) == 1, returning=frame.returning
     )
     begin = len(frame.build.made)
-    x = inner.evaluate(inner, statement.value)
+    x = attributes.value(inner, statement, lambda at: at.evaluate(at, statement.value))
     values = _unpacked(x, statement)
     for n, (target, value) in enumerate(zip(statement.targets, values, strict=True)):
         if target.type is not None:
@@ -200,10 +178,10 @@ def _bind_wrong(frame: Frame, statement: ast.Statement) -> None:
 
 def _define(frame: Frame, statement: ast.Define) -> None:
     fresh(frame, statement.name)
-    target = frame.prefix + (_given_name(statement) or statement.name.text)
+    target = frame.prefix + (attributes.given_name(statement) or statement.name.text)
     inner = frame.within(namers=(Namer(target),), targets=(target,), lone=_calls(frame, statement.value) == 1)
     begin = len(frame.build.made)
-    value = definitions.defined(inner, statement)
+    value = attributes.value(inner, statement, lambda at: definitions.defined(at, statement))
     bind(frame, statement.name, named(inner, value, target, begin), "value")
 
 
