@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,10 @@ from flowc.codegen import native
 from flowc.ir.core import Block, Func, Op, Value, indices, walk
 from flowc.ir.dims import Dim, evaluate, most, product, substitute
 from flowc.ir.printer import sizes
-from flowc.ops.control import Cond, Loop
+from flowc.ops.control import Cond, Loop, Scan
 from flowc.ops.elementwise import Elementwise
-from flowc.ops.kernel import PAIRS, Kernel, Reduce
+from flowc.ops.kernel import PAIRS, Kernel, Recurrence, Reduce
+from flowc.ops.tensor import Read
 from flowc.target import host
 
 CHAINS = 12  # multiply-adds on their way at once
@@ -49,15 +50,39 @@ def work(graph: Func, known: Mapping[str, int]) -> Work:
         assert isinstance(size, int)
         return size
 
-    kernels = [op for op in walk(graph.body) if isinstance(op, Kernel)]
-    moved = sum(held(v) for op in kernels for v in (*op.uses, *op.results) if v.type.below is None)
-    flops = sum(_flops(op, number) for op in kernels)
+    kernels = list(_run(graph.body, number))
+    moved = sum(times * _held(op, held, number) for op, times in kernels)
+    flops = sum(times * _flops(op, number) for op, times in kernels)
     return Work(flops, moved, not any(isinstance(op, Loop | Cond) for op in walk(graph.body)))
 
 
-def _flops(kernel: Kernel, number: Callable[[Dim], int]) -> int:
+def _run(block: Block, number: Callable[[Dim], int]) -> Iterator[tuple[Kernel | Recurrence, int]]:
+    """The kernels of a block, with how often they run."""
+    stack = [(block, 1)]
+    while stack:
+        block, times = stack.pop()
+        for op in block.ops:
+            if isinstance(op, Kernel | Recurrence):
+                yield op, times
+            else:
+                inner = times * number(op.steps[0]) if isinstance(op, Scan) else times
+                stack.extend((region, inner) for region in op.regions)
+
+
+def _held(op: Kernel | Recurrence, held: Callable[[Value], int], number: Callable[[Dim], int]) -> int:
+    """Bytes of what a kernel reads and writes: all of it, or where a step of a scan says which, that slice."""
+    whole = {v: held(v) for v in dict.fromkeys((*op.uses, *op.results)) if v.type.below is None}
+    own = {p for region in op.regions for p in region.params}
+    for read in (inner for region in op.regions for inner in walk(region) if isinstance(inner, Read)):
+        for d, n in zip(read.at, read.tensor.type.shape, strict=True):
+            if read.tensor in whole and any(v.op is None and v not in own and v in op.uses for v in indices((d,))):
+                whole[read.tensor] = min(whole[read.tensor], held(read.tensor) // max(number(n), 1))
+    return sum(whole.values())
+
+
+def _flops(kernel: Kernel | Recurrence, number: Callable[[Dim], int]) -> int:
     """Of one kernel; blocks wait on a stack with how often they run."""
-    total, stack = 0, [(kernel.body, _times(kernel.body, number))]
+    total, stack = 0, [(region, _times(region, number)) for region in kernel.regions]
     while stack:
         block, times = stack.pop()
         for op in block.ops:

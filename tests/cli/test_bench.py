@@ -11,9 +11,12 @@ from flowc.cli import bench
 from flowc.cli.bench import Speed
 from flowc.cli.speed import Work, work
 from flowc.ir.core import Module
+from flowc.ir.parser import parse_module
+from flowc.ops.catalog import catalog
 from flowc.options import Options
 from flowc.source import Source
 from flowc.stages import compiled, elaborated
+from flowc.transforms.fuse import fuse
 
 from .conftest import Flowc
 
@@ -100,3 +103,36 @@ def test_inputs_may_be_fed(flowc: Flowc, monkeypatch: pytest.MonkeyPatch) -> Non
     assert flowc(*arguments, "--feed", "i=[2, 1]").exit_code == 0
     said = flowc(*arguments, "--feed", "i=[2, 3]")
     assert (said.exit_code, said.stderr.splitlines()[0]) == (1, "checked.flow:5:7: error: index 3 is out of range for size 3: i indexes t")
+
+
+def test_work_of_a_scan_is_that_of_its_steps_and_slices() -> None:
+    catalog()
+    module = parse_module("""// flowc ir 1
+module @m
+
+func @f[T in 0..](%x: f32[T, 2, 3], %h0: f32[2, 3], %w: f32[3, 3]) -> (%h: f32[2, 3]) {
+  %h = scan [%x], [%h0], [T] : f32[2, 3] (%t: index[T], %s: f32[2, 3], %c: f32[2, 3]) {
+    %m = matmul %c, %w : f32[2, 3]
+    %n = add %m, %s : f32[2, 3]
+    yield %n
+  }
+  return %h
+}
+""")
+    assert work(fuse(module).func("f"), {"T": 10}) == Work(10 * (2 * 2 * 3 * 3 + 2 * 3), 10 * 4 * (2 * 3 + 3 * 3 + 2 * 3 + 2 * 3))
+
+
+def test_work_of_a_recurrence_is_that_of_its_elements_at_each_step() -> None:
+    catalog()
+    module = parse_module("""// flowc ir 1
+module @m
+
+func @f[T in 0..](%x: f32[T, 5], %h0: f32[5]) -> (%ys: f32[T, 5]) {
+  %h, %ys = scan [%x], [%h0], [T] : f32[5], f32[T, 5] (%t: index[T], %s: f32[5], %c: f32[5]) {
+    %n = add %c, %s : f32[5]
+    yield %n, %n
+  }
+  return %ys
+}
+""")
+    assert work(fuse(module).func("f"), {"T": 10}) == Work(10 * 5, 4 * (10 * 5 + 5 + 10 * 5))
