@@ -161,7 +161,7 @@ class Accumulate(Tensor, name="accumulate"):
         source = self.source
         moving = dict(zip(self.operands[1:], along[1:], strict=True)).get(source) if source is not None else None
         zero, at = like(self.init, 0), tuple(map(dim, self.body.params))
-        init = along[0] if along[0] is not None else full(self.init, 0)
+        init = along[0] if along[0] is not None else filled(self.init.type, 0)
         value = Read(moving, at).result if moving is not None else zero
         match self.fold:
             case "sum" | "set":
@@ -180,8 +180,7 @@ class Accumulate(Tensor, name="accumulate"):
 
     def last(self) -> Value:
         """The number of the last value at each place, -1 where there is none."""
-        none = full(self.init, -1, DType.i64)
-        return self.again(none, "set", self.number)
+        return self.again(filled(replace(self.init.type, dtype=DType.i64), -1), "set", self.number)
 
     def tied(self) -> tuple[Value, Value, Value]:
         """Of the largest or smallest: where `init` is it, whether the region's value is it, and how many are, at each place."""
@@ -244,10 +243,9 @@ def i64(d: Dim) -> Value:
     return constant(d, DType.i64) if isinstance(d, int) else SizeValue((d,), Type(DType.i64)).result
 
 
-def full(like: Value, value: Number, dtype: DType | None = None) -> Value:
-    """A number in every place of the shape of `like`, in its dtype or another."""
-    dtype = dtype or like.type.dtype
-    return Constant(Scalar.of(value, dtype), Type(dtype, like.type.shape)).result
+def filled(type: Type, value: Number) -> Value:
+    """A number in every place."""
+    return Constant(Scalar.of(value, type.dtype), type).result
 
 
 def _region(params: tuple[Value, ...], results: tuple[Value, ...]) -> Block:

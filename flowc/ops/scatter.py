@@ -9,12 +9,11 @@ from flowc.errors import OpError, counted
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim, dim, show
 from flowc.ir.types import DType, Type
-from flowc.ops.accumulate import FOLDS, accumulate
+from flowc.ops.accumulate import FOLDS, accumulate, filled
 from flowc.ops.arguments import Axis, Number, Size, fixed
 from flowc.ops.elementwise import add, cast, greater_equal, less, less_equal, logical_and, minimum, mul, sub, where
 from flowc.ops.index import told
 from flowc.ops.kernel import Checked
-from flowc.ops.make import full
 from flowc.ops.shape import axis_of, broadcast_to
 from flowc.ops.signs import Floor
 from flowc.ops.tensor import Function, Read, constant, read
@@ -95,7 +94,7 @@ class BinCount(Function, name="bincount"):
         def element(*i: Dim) -> tuple[Value, Sequence[Value]]:
             return constant(1, DType.i64), (Read(x, i).result,)
 
-        return accumulate(full((n,), constant(0, DType.i64)), "sum", x.type.shape, element)
+        return accumulate(filled(Type(DType.i64, (n,)), 0), "sum", x.type.shape, element)
 
 
 class Histogram(Function, name="histogram"):
@@ -122,7 +121,7 @@ class Histogram(Function, name="histogram"):
         def element(*i: Dim) -> tuple[Value, Sequence[Value]]:
             return constant(1, DType.i64), (_interval(Read(x, i).result, a, b, bins),)
 
-        return accumulate(full((bins,), constant(0, DType.i64)), "sum", x.type.shape, element)
+        return accumulate(filled(Type(DType.i64, (bins,)), 0), "sum", x.type.shape, element)
 
 
 def _interval(x: Value, low: float, high: float, bins: int) -> Value:

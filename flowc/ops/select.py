@@ -6,17 +6,16 @@ from collections.abc import Sequence
 
 from flowc.errors import OpError
 from flowc.ir.core import Value
-from flowc.ir.data import Scalar
 from flowc.ir.dims import Dim, dim, product
 from flowc.ir.types import DType, Type
-from flowc.ops.accumulate import accumulate, fetch, i64
+from flowc.ops.accumulate import accumulate, fetch, filled, i64
 from flowc.ops.control import DynamicSize
 from flowc.ops.define import define
 from flowc.ops.division import FloorDivide, Remainder
 from flowc.ops.elementwise import cast, not_equal, where
 from flowc.ops.kernel import fold
 from flowc.ops.shape import reshape
-from flowc.ops.tensor import Constant, Function, Read, constant, like
+from flowc.ops.tensor import Function, Read, constant, like
 
 
 class Nonzero(Function, name="nonzero"):
@@ -59,4 +58,4 @@ def chosen(mask: Value) -> Value:
     def put(p: Dim) -> tuple[Value, Sequence[Value]]:
         return i64(p), (where(truth(p), Read(before, (p,)).result, constant(-1, DType.i64)),)
 
-    return accumulate(Constant(Scalar.of(0, DType.i64), Type(DType.i64, (size,))).result, "set", (n,), put)
+    return accumulate(filled(Type(DType.i64, (size,)), 0), "set", (n,), put)

@@ -191,6 +191,13 @@ def axes_of(axis: Axes, type: Type) -> tuple[int, ...]:
     return found
 
 
+def moved(x: Value, axis: int, to: int) -> Value:
+    """x with an axis at another place among the others."""
+    order = [a for a in range(x.type.rank) if a != axis]
+    order.insert(to, axis)
+    return x if axis == to else Transpose(x, tuple(order)).result
+
+
 def unsqueeze(x: Value, axis: int) -> Value:
     """x with a new axis of length 1, which is `axis` of the result."""
     a = axis_of(axis, Type(x.type.dtype, (*x.type.shape, 1)))

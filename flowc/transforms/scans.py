@@ -61,11 +61,18 @@ class _Needed:
         self.known.update(zip(old.params, params, strict=True))
         made: list[Op] = []
         for op, became in reversed(kept):
-            new = op.rebuild(self.value, self.block, index)
+            new = op.rebuild(self.value, self.region, index)
             self.known.update(zip(op.values, new.values, strict=True))
             self.known.update((r, self.value(v)) for r, v in became.items())
             made.append(new)
         return Block(params, tuple(made), tuple(map(self.value, old.results)))
+
+    def region(self, old: Block) -> Block:
+        """A block within another, where what stands in both, as constants may, is another value."""
+        around = dict(self.known)
+        made = self.block(old)
+        self.known = around
+        return made
 
     def value(self, v: Value) -> Value:
         return self.known.get(v, v)
