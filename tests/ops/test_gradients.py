@@ -81,24 +81,35 @@ def gradient_at(op: type[Elementwise], *points: float, dtype: DType = DType.f64,
     return [None if v is None else float(next(found)) for v in rule]
 
 
+def drawn(params: Sequence[Value]) -> list[Array]:
+    rng = np.random.default_rng(1)
+    return [rng.random(COUNT) < 0.5 if p.type.dtype is DType.bool else rng.normal(0.3, 1.5, COUNT) for p in params]
+
+
+def quotients(y: Value, params: Sequence[Value], x: Sequence[Array], n: int) -> tuple[Array, Array]:
+    """The slopes of y along operand n, and where there is neither a kink nor a jump nearby: where half the step changes little."""
+
+    def slope(step: float) -> Array:
+        (above,), (below,) = (results([y], params, [*x[:n], x[n] + s, *x[n + 1 :]]) for s in (step, -step))
+        return (above - below) / (2 * step)
+
+    wanted, check = slope(STEP), slope(STEP / 2)
+    smooth = np.isfinite(wanted) & (np.abs(wanted - check) <= 1e-6 * (1 + np.abs(wanted)))
+    assert smooth.sum() >= 20
+    return wanted, smooth
+
+
+def floats(params: Sequence[Value]) -> list[tuple[int, Value]]:
+    return [(n, p) for n, p in enumerate(params) if p.type.dtype.is_float]
+
+
 @pytest.mark.parametrize("name", OPS)
 def test_the_derivative_is_the_limit_of_difference_quotients(name: str) -> None:
     op = OPS[name]
     params = f64_params(op)
-    rng = np.random.default_rng(1)
-    x = [rng.random(COUNT) < 0.5 if p.type.dtype is DType.bool else rng.normal(0.3, 1.5, COUNT) for p in params]
-    y = made(op, params)
-    for n, p in enumerate(params):
-        if p.type.dtype is DType.bool:
-            continue
-
-        def quotient(step: float, n: int = n) -> Array:
-            (above,), (below,) = (results([y], params, [*x[:n], x[n] + s, *x[n + 1 :]]) for s in (step, -step))
-            return (above - below) / (2 * step)
-
-        wanted, check = quotient(STEP), quotient(STEP / 2)
-        smooth = np.isfinite(wanted) & (np.abs(wanted - check) <= 1e-6 * (1 + np.abs(wanted)))  # neither a kink nor a jump nearby
-        assert smooth.sum() >= 20
+    x, y = drawn(params), made(op, params)
+    for n, p in floats(params):
+        wanted, smooth = quotients(y, params, x, n)
         found = derivative(y, p)
         if found is None:
             assert op.steps or name in ("stop_gradient", "copysign", "nextafter")
@@ -106,6 +117,19 @@ def test_the_derivative_is_the_limit_of_difference_quotients(name: str) -> None:
             continue
         (slope,) = results([found], params, x)
         np.testing.assert_allclose(slope[smooth], wanted[smooth], rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_the_derivative_has_a_derivative(name: str) -> None:
+    params = f64_params(OPS[name])
+    x, y = drawn(params), made(OPS[name], params)
+    for _, p in floats(params):
+        first = derivative(y, p)
+        for n, q in floats(params) if first is not None else ():
+            wanted, smooth = quotients(first, params, x, n)  # type: ignore[arg-type]
+            second = derivative(first, q)  # type: ignore[arg-type]
+            (slope,) = results([second], params, x) if second is not None else (np.zeros(COUNT),)
+            np.testing.assert_allclose(slope[smooth], wanted[smooth], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("op", [Relu, Abs, Sign])
