@@ -18,6 +18,7 @@ from flowc.ops.accumulate import Accumulate
 from flowc.ops.define import define, guarded, scalars, substituted, tensors
 from flowc.ops.elementwise import mul
 from flowc.ops.kernel import Inside, Reduce, axes
+from flowc.ops.shape import broadcast_to
 from flowc.ops.tensor import Constant, Read, SizeValue
 
 Term = tuple[Value, ...]  # a scalar, or the two factors of a term of a dot
@@ -42,7 +43,10 @@ def adjoint(use: Read, term: Term, unknown: Sequence[Value]) -> Value:
         first = guarded(parts[0], tuple(d for d in inside if d not in other))
         second = guarded(parts[1], other or needs(parts[1], inside))
         return define(p, Reduce("dot", close(tuple(s.free), (first, second))).result)
-    return define(p, summed_over(s.free, guarded(whole(parts), inside)))
+    element = summed_over(s.free, guarded(whole(parts), inside))
+    if isinstance(element.op, Read) and not element.op.at and not element.op.inside:
+        return broadcast_to(element.op.tensor, use.tensor.type.shape)
+    return define(p, element)
 
 
 def added_up(use: Read, term: Term, unknown: Sequence[Value]) -> Value:

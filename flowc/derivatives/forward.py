@@ -84,7 +84,8 @@ def through_tensor(op: Tensor, along: Tangents) -> Value | None:
             parts += [] if part is None else [part]
         else:
             return broadcast_to(summed(parts), op.result.type.shape) if parts else None
-    expanded = op.expand()
+    with derived_from(op, ""):
+        expanded = op.expand()
     if expanded is not None:
         return pushed([expanded], {x: along[x] for x in op.operands if x in along}, {x: x in along for x in op.operands})[0]
     if not op.indexed:

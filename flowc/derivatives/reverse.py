@@ -134,7 +134,8 @@ def through_tensor(op: Tensor, g: Value, smooth: Mapping[Value, None]) -> Cotang
             if part is not None and x in smooth:
                 found[x].append(unbroadcast(part, x, op.result) if isinstance(op, Elementwise) else part)
         return found
-    expanded = op.expand()
+    with derived_from(op, ""):
+        expanded = op.expand()
     if expanded is not None:
         operands = [x for x in dict.fromkeys(op.operands) if x in smooth]
         outside = {x: x in smooth for x in op.operands}
