@@ -21,19 +21,33 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "group": "variables", "global_variables": "variables", "trainable_variables": "variables", "variables_initializer": "variables",
         "global_variables_initializer": "variables", "initialize_all_variables": "variables.global_variables_initializer",
         "cond": "control", "while_loop": "control", "scan": "control", "fori_loop": "control",
+        "matmul": "first_edition", "add_n": "first_edition", "shape": "first_edition", "squared_difference": "first_edition",
+        "convert_to_tensor": "first_edition", "no_op": "first_edition", "InteractiveSession": "first_edition",
+        "set_random_seed": "random", "random_uniform": "random", "random_normal": "random", "truncated_normal": "random",
+        "random_shuffle": "random", "get_variable": "scoped", "variable_scope": "scoped", "AUTO_REUSE": "scoped",
+        "zeros_initializer": "initializers", "ones_initializer": "initializers", "constant_initializer": "initializers",
+        "random_normal_initializer": "initializers", "random_uniform_initializer": "initializers",
+        "truncated_normal_initializer": "initializers", "glorot_uniform_initializer": "initializers",
+        "local_variables_initializer": "variables",
         "gradients": "derivatives", "grad": "transforms", "value_and_grad": "transforms", "vjp": "transforms", "jvp": "transforms",
         "custom_derivative": "transforms", "remat": "transforms", "vmap": "vmap",
         "function": "function", "Function": "function", "dim": "types",
     }
 )  # fmt: skip
+CLIPPING = ("clip_by_global_norm", "clip_by_norm", "clip_by_value", "global_norm")  # also names of flowc.train
+MODULES: Mapping[str, str] = MappingProxyType({"train": "flowc.train", "nn": "flowc.graph.nn"})
 LATER = ("summary",)
 
 
 def find(name: str) -> Any:
     """What the public name stands for; raises `AttributeError` where it stands for nothing."""
+    if name in MODULES:
+        return import_module(MODULES[name])
     if name in NAMES:
         module, _, attribute = NAMES[name].partition(".")
         return getattr(import_module(f"flowc.graph.{module}"), attribute or name)
+    if name in CLIPPING:
+        return getattr(import_module("flowc.train"), name)
     from flowc.errors import did_you_mean
     from flowc.graph.built_ins import functions
     from flowc.graph.types import ELEMENT_TYPES, SPELLINGS
@@ -53,4 +67,4 @@ def names() -> list[str]:
     from flowc.graph.built_ins import functions
     from flowc.graph.types import ELEMENT_TYPES, SPELLINGS
 
-    return sorted({*NAMES, *ELEMENT_TYPES, *SPELLINGS, *functions()})
+    return sorted({*NAMES, *MODULES, *CLIPPING, *ELEMENT_TYPES, *SPELLINGS, *functions()})

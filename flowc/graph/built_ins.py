@@ -10,7 +10,7 @@ from typing import Any
 from flowc.graph.graph import get_default_graph, tensors
 from flowc.graph.sources import cast
 from flowc.graph.tensor import Tensor
-from flowc.ops.call import built_ins, reference
+from flowc.ops.call import built_ins, parameters, reference
 
 # Names of TensorFlow's first edition that a built-in has beside its own.
 NAMES: Mapping[str, str] = MappingProxyType(
@@ -22,6 +22,15 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "realdiv": "divide", "reduce_all": "all", "reduce_any": "any", "reduce_logsumexp": "logsumexp",
         "reduce_max": "max", "reduce_mean": "mean", "reduce_min": "min", "reduce_prod": "prod", "reduce_sum": "sum",
         "reverse": "flip", "select": "where", "sub": "subtract", "truediv": "divide", "unpack": "unstack",
+    }
+)  # fmt: skip
+# And formals, which hold where the built-in has the second name and not the first.
+FORMALS: Mapping[str, str] = MappingProxyType(
+    {
+        "a": "x", "b": "y", "concat_dim": "axis", "dim": "axis", "dimension": "axis", "dims": "shape", "features": "x", "indices": "ids",
+        "input": "x", "input_tensor": "x", "keep_dims": "keepdims", "logits": "x", "multiples": "repeats",
+        "num_or_size_splits": "parts", "paddings": "pads", "params": "x", "reduction_indices": "axis", "squeeze_dims": "axis",
+        "t": "x", "tensor": "x", "value": "x", "values": "tensors",
     }
 )  # fmt: skip
 CONVERSIONS: Mapping[str, str] = MappingProxyType(
@@ -44,7 +53,12 @@ def functions() -> Mapping[str, Callable[..., Any]]:
 def _function(called: str, built_in: str) -> Callable[..., Any]:
     def function(*positional: Any, name: str | None = None, **keyword: Any) -> Any:
         graph = next((x.graph for x in tensors([*positional, *keyword.values()])), None)
-        return (graph or get_default_graph()).call(built_in, positional, keyword, name)
+        return (graph or get_default_graph()).call(built_in, positional, {told(key): x for key, x in keyword.items()}, name)
+
+    formals = {p.name for p in parameters(built_ins()[built_in])}
+
+    def told(key: str) -> str:
+        return key if key in formals else FORMALS[key] if FORMALS.get(key) in formals else key
 
     function.__name__ = function.__qualname__ = called
     function.__doc__ = reference(built_ins()[built_in])

@@ -10,7 +10,7 @@ from typing import Any, cast
 from flowc.derivatives.checkpoint import chunked
 from flowc.graph.checks import checks, during, tokens
 from flowc.graph.derived import agreeing
-from flowc.graph.graph import Graph, get_default_graph, tensors
+from flowc.graph.graph import RUN, Graph, get_default_graph, tensors
 from flowc.graph.structure import layout, leaves, mapped
 from flowc.graph.tensor import Tensor
 from flowc.graph.types import Extent
@@ -176,7 +176,7 @@ def region_of(graph: Graph, of: str, params: tuple[Value, ...], python: Callable
         given = [v for op in graph.made[: region.start] for v in op.values]
         roots = tokens(check for check in checks(made) if during(check))
         block = ordered((*hidden, *params), values, roots, given)
-    outside = [x for op in graph.operations[before:] for x in op.inputs if x.op.position < before]
+    outside = [x for op in graph.operations[before:] for x in op.inputs if x.op.position < before or x.op.type == RUN]
     outside += [x for x in results if x.op.position < before]
     return Traced(block, returned, tuple(dict.fromkeys(outside)), tuple(made))
 

@@ -27,10 +27,12 @@ from flowc.ops.tensor import BuiltIn, Constant, Weight
 from flowc.source import Span, python_location
 
 if TYPE_CHECKING:
+    from flowc.graph.scoped import VariableScope
     from flowc.graph.session import Session
     from flowc.graph.variables import Variable
 
 Made = Value | Dim | tuple[Value, ...]
+RUN = "RunNumber"  # the type of the operation that gives the number of a session's run
 SHOWN = 50  # operations in a table
 NAME = re.compile(r"[A-Za-z0-9_.][\w./-]*")
 
@@ -79,6 +81,8 @@ class Graph:
         self.regions: list[Region] = []
         self.outermost: CodeType | None = None  # of the frame that traces a function into this graph
         self.finalized = False
+        self.seed = 0  # of random tensors
+        self.variable_scope: VariableScope | None = None
         self.scope_now = ""
         self.device_now = ""
         self.after: tuple[Operation, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from flowc.errors import CompileError, Diagnostic, Note
 from flowc.graph.checks import checks, during, tokens
-from flowc.graph.graph import Graph, Operation
+from flowc.graph.graph import RUN, Graph, Operation
 from flowc.graph.tensor import Tensor
 from flowc.ir.core import Func, Module, Value, ordered, walk
 from flowc.ir.rewrite import Rewriter
@@ -58,8 +58,8 @@ def whole(graph: Graph) -> Module:
     initial = reach((), [v.initializer for v in graph.variables], ())
     outer = [o for o in graph.operations if o.region is None and o not in initial]
     read = {x.op for o in outer for x in o.inputs} | {o for outside in outer for o in outside.control_inputs}
-    feeds = [x for o in outer if o.type == "Placeholder" for x in o.outputs]
-    last = [o for o in outer if o not in read and o.type not in ("Placeholder", "Variable")]
+    feeds = [x for o in outer if o.type in ("Placeholder", RUN) for x in o.outputs]
+    last = [o for o in outer if o not in read and o.type not in ("Placeholder", "Variable", RUN)]
     results = [x for o in last for x in o.outputs]
     names = [x.value.hint if x.value.hint.isidentifier() else "" for x in results]
     outputs = tuple(n if names.count(n) == 1 else "" for n in names)
@@ -98,7 +98,7 @@ def _fed(
 
 
 def _check_feedable(x: Tensor) -> None:
-    own = x.op.type == "Placeholder" if x.value.op is None else x.value.op in x.op.made
+    own = x.op.type in ("Placeholder", RUN) if x.value.op is None else x.value.op in x.op.made
     if not own:
         message = f"{x.name} cannot be fed: it is another tensor under a name of its own"
         raise CompileError((Diagnostic(message, python_location(), _declared(x), help="feed that other tensor"),))

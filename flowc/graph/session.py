@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextvars import Token
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from flowc.errors import CompileError, Diagnostic, Note, UsageError
 from flowc.graph.feeds import Input, fitting
-from flowc.graph.graph import SESSION, Graph, Operation, get_default_graph
-from flowc.graph.lower import lowered
+from flowc.graph.graph import RUN, SESSION, Graph, Operation, get_default_graph
+from flowc.graph.lower import lowered, reach
 from flowc.graph.run import Runner, compiled
 from flowc.graph.structure import leaves, mapped
 from flowc.graph.tensor import Tensor
@@ -35,6 +37,7 @@ class Program:
     run: Runner
     inputs: tuple[Input, ...]
     reads: tuple[Variable, ...]  # the variables whose values it needs
+    numbered: bool  # its last input is the number of the run
 
 
 class Session:
@@ -46,6 +49,7 @@ class Session:
         self._programs: dict[tuple[tuple[Fetch, ...], tuple[Tensor, ...]], Program] = {}
         self._states: dict[Graph, dict[str, Array]] = {}
         self._entered: list[Token[Session | None]] = []
+        self._runs = 0  # that drew random numbers
         self._turn = Lock()  # of runs that read or write variables
 
     def run(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Any:
@@ -64,6 +68,31 @@ class Session:
             found.update(self._run(graph, own, {x: value for x, value in fed.items() if x.graph is graph}))
         values = iter(wanted)
         return mapped(fetches, lambda _: found[next(values)])
+
+    def save(self, path: str | os.PathLike[str], variables: Sequence[Variable] | None = None) -> None:
+        """Writes the variables, all that have a value where left out, to a safetensors file, whole or not at all."""
+        from flowc.checkpoint import save
+
+        with self._turn:
+            self._check_open()
+            state = self._states.get(self.graph, {})
+            given = [v for v in self.graph.variables if v.state.name in state] if variables is None else list(variables)
+            self._check_values(given, state)
+            save({v.state.name: state[v.state.name] for v in given}, Path(path))
+
+    def restore(self, path: str | os.PathLike[str], variables: Sequence[Variable] | None = None) -> None:
+        """Takes the variables, all where left out, from a safetensors file.
+
+        Raises `UsageError` telling every name, shape and dtype that does not fit; then nothing is changed.
+        """
+        from flowc.checkpoint import restore
+
+        with self._turn:
+            self._check_open()
+            given = self.graph.variables if variables is None else variables
+            new = {v.state.name: np.zeros(cast(Any, v.state.type.shape), v.state.type.dtype.numpy) for v in given}
+            restore((new,), Path(path))
+            self._states.setdefault(self.graph, {}).update(new)
 
     @property
     def programs(self) -> list[Program]:
@@ -88,7 +117,11 @@ class Session:
     def _run(self, graph: Graph, fetches: tuple[Fetch, ...], fed: dict[Tensor, Any]) -> dict[Fetch, Any]:
         feeds = tuple(sorted(fed, key=lambda x: (x.op.position, x.index)))
         program = self._program(graph, fetches, feeds)
-        arrays = fitting(program.inputs, [fed[x] for x in feeds])
+        given = [fed[x] for x in feeds]
+        if program.numbered:
+            given.append(np.int64(self._runs))
+            self._runs += 1
+        arrays = fitting(program.inputs, given)
         if not program.module.states:
             return self._found(fetches, program.run(arrays, {}))
         with self._turn:
@@ -104,8 +137,11 @@ class Session:
         known = self._programs.get((fetches, feeds))
         if known is None:
             results = [x for x in fetches if isinstance(x, Tensor)]
-            module = lowered(graph, results, [x for x in fetches if isinstance(x, Operation)], feeds)
-            known = Program(module, compiled(module), tuple(map(_input, feeds)), _reads(graph, module))
+            operations = [x for x in fetches if isinstance(x, Operation)]
+            numbers = [x for o in reach(results, operations, feeds) if o.type == RUN for x in o.outputs]
+            inputs = (*feeds, *numbers)
+            module = lowered(graph, results, operations, inputs)
+            known = Program(module, compiled(module), tuple(map(_input, inputs)), _reads(graph, module), bool(numbers))
             self._programs[fetches, feeds] = known
         return known
 
@@ -134,7 +170,10 @@ class Session:
             raise _misused("the session is closed", "make another with Session()")
 
     def _check_initialised(self, program: Program, state: Mapping[str, Array]) -> None:
-        missing = [v for v in program.reads if v.state.name not in state]
+        self._check_values(program.reads, state)
+
+    def _check_values(self, variables: Sequence[Variable], state: Mapping[str, Array]) -> None:
+        missing = [v for v in variables if v.state.name not in state]
         if missing:
             names = " and ".join(v.state.name for v in missing)
             notes = tuple(Note(f"{v.state.name} is {v.state.type}", v.state.location) for v in missing)

@@ -101,6 +101,11 @@ def global_variables_initializer(name: str = "init") -> Operation:
     return variables_initializer(global_variables(), name)
 
 
+def local_variables_initializer(name: str = "init_local") -> Operation:
+    """The operation that does nothing: every variable is a global one."""
+    return group(name=name)
+
+
 def _variable(x: Any) -> Variable:
     if isinstance(x, Variable):
         return x
