@@ -291,13 +291,14 @@ class Nest:
         return [Store(self.value(value), self.out, tuple(self.index(dim(p)) for p in outer))]
 
     def lanes(self, axes: tuple[Value, ...], body: Block, to: Value, at: tuple[Value, ...]) -> Op:
-        """Stores the body's result for every index of `axes`, the last one in lanes."""
+        """Stores the body's result for every index of `axes`, the last one in lanes; an op stands in the innermost loop it depends on."""
         *outer, last = axes
-        ops = self.block(body)
+        place = {op: max((n for n, axis in enumerate(axes) if axis in op.free), default=0) for op in body.ops}
+        levels = [self.block(Block((), tuple(op for op in body.ops if place[op] == n), ())) for n in range(len(axes))]
         store = Store(self.value(body.results[0]), to, tuple(self.index(dim(a)) for a in at))
-        nest = For((last.type.below or 0,), "vector", Block((last,), (*ops, store), ()))
-        for axis in outer[::-1]:
-            nest = For((), "serial", Block((axis,), (nest,), ()))
+        nest = For((last.type.below or 0,), "vector", Block((last,), (*levels[-1], store), ()))
+        for axis, ops in zip(outer[::-1], levels[-2::-1], strict=True):
+            nest = For((), "serial", Block((axis,), (*ops, nest), ()))
         return nest
 
     def contraction(self, kernel: Kernel, tiles: Tiling) -> list[Op]:

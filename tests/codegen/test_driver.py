@@ -417,3 +417,15 @@ def test_names_that_clash_in_c_are_refused() -> None:
         "          ^~~~\n"
         "help: give the graph another name"
     )
+
+
+def test_a_reduction_stands_outside_of_the_lanes_that_share_it() -> None:
+    made = Program(
+        "graph f(x: f32[3, N], m: f32[3, 3]) -> (y: f32) {\n"
+        '  y = sum(einsum("zz->z", attention(x, x, x, m, causal=true)[:3, :3]))\n}\n'
+    )
+    rng = np.random.default_rng(0)
+    x, m = rng.standard_normal((3, 3)).astype(np.float32), rng.standard_normal((3, 3)).astype(np.float32)
+    scores = np.where(np.tri(3) > 0, x @ x.T / np.sqrt(np.float32(3)) + m, -np.inf)
+    weights = np.exp(scores - scores.max(1, keepdims=True))
+    np.testing.assert_allclose(made("f", x, m).outputs[0], np.trace(weights / weights.sum(1, keepdims=True) @ x), rtol=1e-5)
