@@ -13,7 +13,7 @@ from flowc.transforms.laws import LAWS
 SIMPLER = Rules(LAWS)
 
 
-def said_by_index(op: Op) -> TypeGuard[Tensor]:
+def said_by_index(op: Op | None) -> TypeGuard[Tensor]:
     """Whether an element of the op can be computed where it is read."""
     return isinstance(op, Tensor) and op.indexed
 

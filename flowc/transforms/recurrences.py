@@ -123,5 +123,3 @@ def _folds(element: Value) -> bool:
         if v.op is not None and (v.op.fails or isinstance(v.op, Reduce)):
             return True
     return False
-
-
