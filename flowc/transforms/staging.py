@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
-from flowc.ir.core import Block, Value, body, close, indices
+from flowc.ir.core import Block, Op, Value, body, close, indices, walk
 from flowc.ir.dims import Dim, Floor, Polynomial, at_least, at_most, ceil, dim, factors, least, linear, substitute
 from flowc.ir.rewrite import Rewriter, key
 from flowc.ir.types import below
@@ -27,7 +28,9 @@ def staging(target: Target) -> Callable[[Kernel], Value | None]:
             axes = [p for p in block.params if p.type.below != 1]
             if dot is None or pair is None or not axes:
                 continue
-            if block is op.body and (split := phased(pair, axes[:-1])) is not None:
+            if block is op.body and (order := turned(op, pair)) is not None:
+                return over_order(op, order)
+            if block is op.body and (split := phased(op, pair)) is not None:
                 return over_phases(op, *split)
             for read in pair:
                 if padded(read):
@@ -64,26 +67,100 @@ def over_panels(op: Kernel, y: Read, outer: tuple[Value, ...], ks: tuple[Value, 
     return over_copy(op, y, (*outer, panel, *ks, lane), Read(y.tensor, at, inside), where)
 
 
-def phased(pair: tuple[Read, Read], axes: list[Value]) -> tuple[Value, int] | None:
-    """An axis but the last, whose panels are divided too, that the reads divide by a number, and the number: the gradient of a stride."""
+SHORT = 8  # columns: fewer do not fill a vector
+WIDE = 32  # columns: more make a tile little better
+PAYS = 64  # how often an element of a copy is read, so that making it is worth while
+OPEN = 64  # what an extent not known is taken for
+
+
+def turned(op: Kernel, pair: tuple[Read, Read]) -> tuple[Value, ...] | None:
+    """The axes in an order that tiles, where the last one is short, or divided in the reads, as the window of a convolution is.
+
+    Last come an axis of one operand alone and before it one of the other, the longest that there are.
+    """
+    axes = [p for p in op.body.params if p.type.below != 1]
+    last, split = axes[-1], divided(pair)
+    if last not in split and extent(last) >= SHORT:
+        return None
+    used = [set(indices(read.at)) for read in pair]
+    own = [[a for a in axes if a in mine and a not in other and a not in split] for mine, other in (used, used[::-1])]
+    if not all(own):
+        return None
+    ends = [max(reversed(alone), key=extent) for alone in own]
+    every = (*axes, *(k for inner in op.body.ops if isinstance(inner, Reduce) for k in inner.body.params))
+    copied = [step(r, a) != 1 and prod(extent(v) for v in every if v in mine) for r, a, mine in zip(pair, ends, used, strict=True)]
+    n = max((0, 1), key=lambda n: (min(extent(ends[n]), WIDE), -copied[n]))
+    column, row = ends[n], ends[1 - n]
+    reads = prod(extent(a) for a in axes if a not in used[n])
+    if last not in split and (extent(column) < 2 * extent(last) or copied[n] and reads < PAYS):
+        return None
+    return (*(p for p in op.body.params if p not in (row, column)), row, column)
+
+
+def extent(axis: Value) -> int:
+    n = axis.type.below
+    return n if isinstance(n, int) else OPEN
+
+
+def divided(pair: tuple[Read, Read]) -> dict[Value, tuple[int, int]]:
+    """The axes that the reads divide by a number, that number, and what is added to the axis before: the gradient of a stride."""
+    found: dict[Value, tuple[int, int]] = {}
     for read in pair:
         for d in read.at:
             for floor in (a for m in (d.terms if isinstance(d, Polynomial) else ()) for a, _ in factors(m)):
-                if isinstance(floor, Floor) and isinstance(floor.by, int):
-                    found = next((v for v in axes if floor.of == dim(v)), None)
-                    if found is not None:
-                        return found, floor.by
-    return None
+                match floor:
+                    case Floor(of, int(by)):
+                        for v in indices((of,)):
+                            shift = of - dim(v)
+                            if isinstance(shift, int):
+                                found.setdefault(v, (by, shift % by))
+                    case _:
+                        pass
+    return found
 
 
-def over_phases(op: Kernel, axis: Value, by: int) -> Value:
-    """The kernel over (axis // by, axis % by), in which its reads are affine; then the axis joined, a view where `by` divides it."""
-    whole, phase = Value(below(ceil(axis.type.below or 0, by)), None, axis.hint), Value(below(by), None, "r")
+def over_order(op: Kernel, order: tuple[Value, ...]) -> Value:
+    """The kernel over its axes in another order; then its elements in their own."""
+    made = Kernel(body(order, op.body.results, (), op.body.captured), **op.common).result
+    params = {p: Value(p.type, None, p.hint) for p in op.body.params}
+    at = tuple(dim(params[p]) for p in order)
+    return Kernel(close(tuple(params.values()), (Read(made, at).result,)), **op.common).result
+
+
+def phased(op: Kernel, pair: tuple[Read, Read]) -> tuple[Value, int, int] | None:
+    """An axis but the last, whose panels are divided too, that the reads divide; the number, and what is added before."""
+    axes, split = [p for p in op.body.params if p.type.below != 1], divided(pair)
+    found = next((a for a in axes[:-1] if a in split), None)
+    if found is None or split[found][1] and any(inner.fails for inner in walk(op.body)):
+        return None
+    return found, *split[found]
+
+
+def over_phases(op: Kernel, axis: Value, by: int, shift: int) -> Value:
+    """The kernel over ((axis + shift) // by, (axis + shift) % by), in which its reads are affine; then the axis joined.
+
+    That is a view where `by` divides the axis.  With a shift, elements before the first are computed and not used: their
+    reads stay where something is.
+    """
+    n = axis.type.below or 0
+    whole, phase = Value(below(ceil(n + shift, by)), None, axis.hint), Value(below(by), None, "r")
     params = tuple(q for p in op.body.params for q in ((whole, phase) if p is axis else (p,)))
-    element = substituted(op.body.results[0], {axis: dim(whole) * by + dim(phase)})
+    element = substituted(op.body.results[0], {axis: dim(whole) * by + dim(phase) - shift}, kept_inside)
     made = Kernel(body(params, (element,), (), op.body.captured), **op.common).result
-    at = tuple(d for p in op.body.params for d in ((dim(axis) // by, dim(axis) % by) if p is axis else (dim(p),)))
+    split = (dim(axis) + shift) // by, (dim(axis) + shift) % by
+    at = tuple(d for p in op.body.params for d in (split if p is axis else (dim(p),)))
     return Kernel(close(op.body.params, (Read(made, at).result,)), **op.common).result
+
+
+def kept_inside(op: Op) -> Value | None:
+    """A read that is not sure to stay in its tensor, with a guard."""
+    match op:
+        case Read(tensor, at, inside):
+            edges = (e for d, n in zip(at, tensor.type.shape, strict=True) for e in (d, n - 1 - d))
+            more = tuple(e for e in edges if not at_least(e, 0) and e not in inside)
+            return Read(tensor, at, (*inside, *more)).result if more else None
+        case _:
+            return None
 
 
 def ragged(index: Value) -> bool:
