@@ -98,9 +98,10 @@ def _on(diagnostic: Diagnostic, side: str) -> Diagnostic:
 def _side(test: Test, run: Callable[[], list[Array]]) -> dict[object, Diagnostic]:
     """What fails of one run, an assert or the run itself, by what makes it the same failure on the other side."""
     from flowc.lang.elaborate import failures
+    from flowc.ops.interpret import initial_state
 
     try:
-        return {d: d for d in failures(test.checks, run())}
+        return {d: d for d in failures(test.checks, run(), initial_state(test.module))}
     except RunError as error:
         return {(error.code, error.index, error.bound, d.span): d for d in error.diagnostics}
 

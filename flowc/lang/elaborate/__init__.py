@@ -7,7 +7,7 @@ parts call one another as the language nests: `statements` run blocks,
 the place they speak of.
 """
 
-from flowc.lang.elaborate.context import TestCheck as TestCheck
+from flowc.lang.elaborate.context import GradientCheck as GradientCheck, TestCheck as TestCheck
 from flowc.lang.elaborate.program import (
     ElaborateOptions as ElaborateOptions,
     Test as Test,

@@ -65,6 +65,8 @@ def called(frame: Frame, node: ast.Call) -> Denotation:
             return reads.bordered(frame, node)
         case ast.Name(name) if name in derivatives.FUNCTIONS:
             return derivatives.derivative(frame, name, node)
+        case ast.Name("check_grad"):
+            raise Mistake("check_grad compares in a test, in a statement of its own", node.span, help="check_grad(f, x, within=1e-3)")
         case ast.Name(name) if name in frame.unit.functions:
             return expand.expanded(frame, frame.unit, frame.unit.functions[name], name, node)
         case ast.Name(name) if name in built_ins() or name in sizes.FUNCTIONS:
@@ -100,17 +102,30 @@ def _member(frame: Frame, node: ast.Call) -> Denotation:
         raise Mistake("only functions are called, by their name", node.function.span)
     (head, parts), unit = chain, frame.unit
     if frame.names.get(head.text) is None and head.text in unit.imports:
-        path = [head.text, *parts]
+        path = (head.text, *parts)
+        found = function_of(frame, path)
+        if found is not None:
+            unit, decl = found
+            return expand.expanded(frame, unit, decl, decl.name.text, node)
         while len(path) > 1 and isinstance(inner := unit.imports.get(path[0]), Unit):
             unit, path = inner, path[1:]
-        if len(path) == 1 and path[0] in unit.functions:
-            return expand.expanded(frame, unit, unit.functions[path[0]], path[0], node)
         raise Mistake(
             f"{unit.source.name} has no function {'.'.join(path)}", node.function.span, help=did_you_mean(path[0], unit.functions)
         )
     if head.text in frame.unit.values and head.text not in frame.unit.imports and isinstance(frame.unit.values[head.text], ast.Import):
         return WRONG
     raise Mistake("only functions are called, by their name", node.function.span, help=_by_name(frame, head, parts, node))
+
+
+def function_of(frame: Frame, path: Sequence[str]) -> tuple[Unit, ast.Fn | ast.Graph] | None:
+    """The function of a file that `m.f` names, and its file; None where there is none."""
+    unit, (*imports, name) = frame.unit, path
+    for step in imports:
+        inner = unit.imports.get(step)
+        if not isinstance(inner, Unit):
+            return None
+        unit = inner
+    return (unit, unit.functions[name]) if name in unit.functions else None
 
 
 def _by_name(frame: Frame, head: ast.Name, parts: Sequence[str], node: ast.Call) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowc.errors import Note, OpError
-from flowc.ir.core import Block, Namer, Op, Value, indices, ordered, scope
+from flowc.ir.core import Block, Func, Namer, Op, Value, indices, ordered, scope
 from flowc.ir.dims import Dim, at_least
 from flowc.ir.types import Type
 from flowc.lang import ast
@@ -82,6 +82,21 @@ class TestCheck:
     span: Span
 
 
+@dataclass(frozen=True, eq=False)
+class GradientCheck:
+    """A `check_grad` of a test: arguments and derivatives by position among the results of its function.
+
+    `func` gives, in f64, the number of which these are the derivatives by its parameters.
+    """
+
+    func: Func
+    arguments: tuple[int, ...]
+    derivatives: tuple[int, ...]
+    function: str
+    within: float
+    span: Span
+
+
 @dataclass
 class Region:
     """A block under construction: its roots, its writes, and how many ops were made before it."""
@@ -108,7 +123,7 @@ class Build:
     elements: int = 0  # numbers written out in lists
     looked: int = 0  # ops whose assumptions are checks already
     compared: list[Value] | None = None  # what the asserts of a test compare; None where this is no test
-    tests: list[TestCheck] = field(default_factory=list[TestCheck])
+    tests: list[TestCheck | GradientCheck] = field(default_factory=list["TestCheck | GradientCheck"])
 
     def block(self, region: Region, params: tuple[Value, ...], results: tuple[Value, ...]) -> Block:
         """The block of what was made in `region`: roots first, so that checks precede what they guard."""

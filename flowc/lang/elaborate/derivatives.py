@@ -48,15 +48,15 @@ def derivative(frame: Frame, name: str, node: ast.Call) -> Denotation:
     match name:
         case "grad":
             seeds = {_loss(ys, given["loss"]).value: _one(frame, ys[0])}
-            found = _made(frame, node, lambda: pullback(seeds, [w.value for w in wrt]))
+            found = made(frame, node, lambda: pullback(seeds, [w.value for w in wrt]))
         case "vjp":
             _distinct(name, "y", ys)
             seeds = _paired(frame, ("seed", "y"), ys, list(zip(moved, along, strict=True)), given["seed"])
-            found = _made(frame, node, lambda: pullback(seeds, [w.value for w in wrt]))
+            found = made(frame, node, lambda: pullback(seeds, [w.value for w in wrt]))
         case _:
             _distinct(name, "wrt", wrt)
             tangents = _paired(frame, ("tangent", "wrt"), wrt, list(zip(moved, along, strict=True)), given["tangent"])
-            found = _made(frame, node, lambda: pushforward([y.value for y in ys], tangents))
+            found = made(frame, node, lambda: pushforward([y.value for y in ys], tangents))
     return found[0] if len(found) == 1 else Several(found)
 
 
@@ -182,7 +182,8 @@ def _paired(
     return found
 
 
-def _made(frame: Frame, node: ast.Call, make: Callable[[], tuple[Value, ...]]) -> tuple[Value, ...]:
+def made(frame: Frame, node: ast.Call, make: Callable[[], tuple[Value, ...]]) -> tuple[Value, ...]:
+    """What `make` gives; what has no derivative is a mistake at the call, with a note where it stands."""
     try:
         with frame.making(node.span):
             return make()

@@ -16,7 +16,7 @@ from flowc.ir.core import Func, Module, Namer, State, Symbol, Value, ordered
 from flowc.ir.dims import Size, atoms, dim
 from flowc.lang import ast
 from flowc.lang.elaborate import attributes, by_hand, expand, expressions, lookup, statements, types
-from flowc.lang.elaborate.context import Bound, Build, Frame, Names, Region, TestCheck, Write
+from flowc.lang.elaborate.context import Bound, Build, Frame, GradientCheck, Names, Region, TestCheck, Write
 from flowc.lang.elaborate.report import MAX_DEPTH, MAX_OPS, Mistake, Report, TooMuch
 from flowc.lang.elaborate.sizes import Unclear
 from flowc.lang.elaborate.units import Loader, Unit, place
@@ -45,7 +45,7 @@ class Test:
 
     title: str
     module: Module
-    checks: tuple[TestCheck, ...]
+    checks: tuple[TestCheck | GradientCheck, ...]
     span: Span
 
 

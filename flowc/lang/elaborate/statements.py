@@ -11,7 +11,7 @@ from flowc.ir.core import Namer, Value, scope
 from flowc.ir.dims import Polynomial
 from flowc.ir.types import DType, Type
 from flowc.lang import ast
-from flowc.lang.elaborate import attributes, definitions, lookup, types
+from flowc.lang.elaborate import attributes, check_grad, definitions, lookup, types
 from flowc.lang.elaborate.context import Bound, Frame, Outcome, TestCheck, Write
 from flowc.lang.elaborate.report import Mistake
 from flowc.lang.elaborate.sizes import Unclear
@@ -335,6 +335,8 @@ def _evaluate(frame: Frame, value: ast.Expression) -> None:
     """An expression that stands alone: a call or a condition, for what it writes and asserts."""
     name = value.function.text if isinstance(value, ast.Call) and isinstance(value.function, ast.Name) else "value"
     inner = frame.within(namers=(Namer(frame.prefix + name),), targets=(), lone=_calls(frame, value) == 1)
+    if isinstance(value, ast.Call) and name == "check_grad":
+        return check_grad.check_grad(inner, value)
     before = len(frame.region.roots), len(frame.region.writes), len(frame.build.tests)
     x = inner.evaluate(inner, value)
     after = len(frame.region.roots), len(frame.region.writes), len(frame.build.tests)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from flowc.errors import Diagnostic, Note
 from flowc.ir.data import element_text
-from flowc.lang.elaborate.context import TestCheck
+from flowc.lang.elaborate import quotients
+from flowc.lang.elaborate.context import GradientCheck, TestCheck
 
 Array = np.ndarray[Any, Any]
 COMPARISONS = {"==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 
 
-def failures(checks: Sequence[TestCheck], results: Sequence[Array]) -> tuple[Diagnostic, ...]:
-    """A diagnostic for each assert that does not hold of a test's results: both values at the first index where it does not."""
-    return tuple(d for check in checks if (d := _failure(check, results)) is not None)
+def failures(
+    checks: Sequence[TestCheck | GradientCheck], results: Sequence[Array], state: MutableMapping[str, Array] | None = None
+) -> tuple[Diagnostic, ...]:
+    """A diagnostic for each check that does not hold of a test's results: both values at the first index where it does not.
+
+    `state` is what the functions that are differentiated read.
+    """
+    found = (quotients.failed(c, results, state or {}) if isinstance(c, GradientCheck) else _failure(c, results) for c in checks)
+    return tuple(d for d in found if d is not None)
 
 
 def _failure(check: TestCheck, results: Sequence[Array]) -> Diagnostic | None:
