@@ -38,7 +38,7 @@ def value(signature: str, expression: str, *arrays: Any, result: str) -> Array:
 
 def defined(signature: str, left: str, right: str, *arrays: Any, result: str) -> Array:
     """A definition by index of a graph's inputs."""
-    (found,) = results(f"graph f({signature}) -> (r: {result}) {{\n  {left} = {right}\n  r = y\n}}\n", *arrays)
+    (found,) = results(f"dim Z in 0..9\ngraph f({signature}) -> (r: {result}) {{\n  {left} = {right}\n  r = y\n}}\n", *arrays)
     return found
 
 
@@ -117,6 +117,44 @@ DEFINITIONS: Mapping[str, tuple[str, str, str, str, tuple[Array, ...], Callable[
     "gather under a condition": (
         "x: f32[N], t: i64[4]", "y[i]", "if t[i] < 100 { yield x[t[i]] } else { yield -1.0 }", "f32[4]", (X, np.array([2, 100, -1, 500])),
         lambda x, t: np.array([x[2], -1, x[-1], -1]),
+    ),
+    "gather from an axis that may be empty": (
+        "x: f32[Z], t: i64[4]", "y[i]", "if t[i] < 100 { yield x[t[i]] } else { yield -1.0 }", "f32[4]",
+        (np.zeros(0, np.float32), np.array([200, 100, 300, 500])), lambda x, t: np.full(4, -1.0),
+    ),
+    "value beyond, where computed": (
+        "x: f32[N], t: i64[4]", "y[i]", "at(x, t[i], outside=-1.0)", "f32[4]", (X, np.array([-1, 0, 6, 7])),
+        lambda x, t: np.array([-1, x[0], x[6], -1]),
+    ),
+    "value beyond an empty axis": (
+        "x: f32[Z], t: i32[4]", "y[i]", "at(x, t[i], outside=5.0)", "f32[4]", (np.zeros(0, np.float32), np.arange(4, dtype=np.int32)),
+        lambda x, t: np.full(4, 5.0),
+    ),
+    "zero beyond, computed beside an index": (
+        "m: f32[3, 4], t: i64[3]", "y[i, j in 0..6]", "at(m, t[i], j - 1, outside=0.0)", "f32[3, 6]", (M, np.array([2, 3, 0])),
+        lambda m, t: np.pad(np.stack([m[2], 0 * m[2], m[0]]), ((0, 0), (1, 1))),
+    ),
+    "clamp, where computed": (
+        "x: f32[N], t: i32[5]", "y[i]", 'at(x, t[i] + 1, outside="clamp")', "f32[5]", (X, np.array([-9, -1, 3, 5, 90], np.int32)),
+        lambda x, t: x[np.clip(t + 1, 0, 6)],
+    ),
+    "wrap, where computed": (
+        "x: f32[N], t: i64[5]", "y[i]", 'at(x, t[i], outside="wrap")', "f32[5]", (X, np.array([-9, -1, 3, 7, 90])), lambda x, t: x[t % 7],
+    ),
+    "reflect, where computed": (
+        "x: f32[N], t: i64[50]", "y[i]", 'at(x, t[i], outside="reflect")', "f32[50]", (X, np.arange(50) - 20),
+        lambda x, t: np.pad(x, (20, 30), mode="reflect")[:50],
+    ),
+    "reflect one, where computed": (
+        "x: f32[1], t: i64[3]", "y[i]", 'at(x, t[i], outside="reflect")', "f32[3]", (X[:1], np.array([-4, 0, 3])), lambda x, t: x[[0, 0, 0]],
+    ),
+    "two reducers": (
+        "m: f32[3, 4]", "y[i]", "(reduce max j: m[i, j]) - (reduce min j, k in 1..3: m[i, j] * m[k, j])", "f32[3]", (M,),
+        lambda m: m.max(1) - np.array([min((m[i] * m[1]).min(), (m[i] * m[2]).min()) for i in range(3)]),
+    ),
+    "product and all": (
+        "m: f32[3, 4]", "y[j]", "if (reduce all i: m[i, j] < 5.0) { yield reduce prod i in 1..3: m[i, j] } else { yield 0.0 }", "f32[4]", (M,),
+        lambda m: np.where((m < 5).all(0), m[1] * m[2], 0),
     ),
     "index as a number": ("x: f32[N]", "y[i]", "x[i] + (i * i % 3) as f32", "f32[N]", (X,), lambda x: x + np.arange(7) ** 2 % 3),
     "rows and a scalar": (

@@ -47,7 +47,7 @@ def _directions(x: Array) -> Iterator[tuple[str, Array]]:
         return
     chance = np.random.default_rng(0)
     for n in range(DIRECTIONS):
-        signs: Array = np.sign(chance.random(x.shape) - 0.5)
+        signs = np.where(np.frombuffer(chance.bytes(x.size), np.uint8) < 128, -1.0, 1.0).reshape(x.shape)
         yield f" along direction {n + 1} of {DIRECTIONS}", signs / np.sqrt(x.size)
 
 

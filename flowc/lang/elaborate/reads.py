@@ -10,14 +10,15 @@ from flowc.ir.core import Value
 from flowc.ir.dims import Dim, Polynomial, at_least, atoms, dim, floor, least
 from flowc.ir.types import DType
 from flowc.lang import ast
-from flowc.lang.elaborate import types
+from flowc.lang.elaborate import arithmetic, types
 from flowc.lang.elaborate.context import Frame
 from flowc.lang.elaborate.proof import proof
 from flowc.lang.elaborate.ranges import extreme
-from flowc.lang.elaborate.report import Mistake, missing
+from flowc.lang.elaborate.report import Mistake
 from flowc.lang.elaborate.sizes import greatest
-from flowc.lang.elaborate.values import WRONG, Denotation, Element, Wrong, describe, dim_text, is_index_like, known_dim
-from flowc.ops.elementwise import cast, where
+from flowc.lang.elaborate.values import WRONG, Denotation, Element, Wrong, describe, dim_text, is_index_like, known_dim, scalar_of
+from flowc.ops.call import infix
+from flowc.ops.elementwise import add, cast, greater_equal, less, logical_and, maximum, minimum, sub, where
 from flowc.ops.kernel import Checked, Inside
 from flowc.ops.literal import literal
 from flowc.ops.tensor import Read, constant
@@ -44,7 +45,9 @@ def element(frame: Frame, node: ast.Subscript, x: Value, subscripts: Sequence[De
     used: list[Dim] = []
     for axis, (at, size) in enumerate(zip(ats, x.type.shape, strict=True)):
         if isinstance(at.at, Value):
-            index.append(_checked(frame, at, size, node.value))
+            found, guard = _checked(frame, at, size, node.value)
+            index.append(found)
+            used += guard
             continue
         d = at.at + size if isinstance(at.at, int) and at.at < 0 else at.at
         for bound, past in ((d, False), (size - 1 - d, True)):
@@ -98,20 +101,26 @@ def _at(frame: Frame, x: Denotation, node: ast.Expression) -> At:
     return At(value, node)
 
 
-def _checked(frame: Frame, at: At, size: Dim, base: ast.Expression) -> Dim:
-    """A computed index below `size`, negative ones from the end; where a condition around does not hold it is not looked at."""
+def _checked(frame: Frame, at: At, size: Dim, base: ast.Expression) -> tuple[Dim, tuple[Dim, ...]]:
+    """A computed index below `size`, negative ones from the end, and what its read is guarded by.
+
+    Where a condition around does not hold it is not looked at.
+    """
     reading = frame.reading
     assert reading is not None and isinstance(at.at, Value)
-    value = at.at
+    told = f"{types.source_text(at.node)} indexes {types.source_text(base)}"
     with frame.making(at.node.span):
-        if value.type.dtype is not DType.i64:
-            value = cast(value, DType.i64)
-        if reading.holds is not None:
-            if not at_least(size, 1):
-                raise missing("an index computed under a condition, into an axis that may be empty,", at.node.span)
-            value = where(reading.holds, value, constant(0, DType.i64))
-        told = f"{types.source_text(at.node)} indexes {types.source_text(base)}"
-        return dim(Checked(value, (size,), told).result)
+        value = cast(at.at, DType.i64)
+        if reading.holds is None:
+            return dim(Checked(value, (size,), told).result), ()
+        return _known(where(reading.holds, value, constant(0, DType.i64)), size, told)
+
+
+def _known(value: Value, size: Dim, told: str) -> tuple[Dim, tuple[Dim, ...]]:
+    """An index that is 0 where nothing asks for it, which an axis that may be empty does not have: there the read is guarded."""
+    if at_least(size, 1):
+        return dim(Checked(value, (size,), told).result), ()
+    return dim(Checked(value, (greatest(size, 1),), told).result), (size - 1,)
 
 
 def _out(at: At, node: ast.Subscript, d: Dim, size: Dim, axis: int, past: bool) -> Mistake:
@@ -154,30 +163,31 @@ def bordered(frame: Frame, node: ast.Call) -> Denotation:
     if not isinstance(x, Value):
         raise Mistake(f"at reads a tensor, not {describe(x)}", base.span)
     ats = _ats(frame, x, nodes, subscripts, base, node.span)
-    dims: list[Dim] = []
-    for at in ats:
-        if isinstance(at.at, Value):
-            raise missing("an index computed during the run in at", at.node.span, help="clip it, and read it without at")
-        dims.append(at.at)
     if isinstance(outside, str):
-        return _folded(frame, x, dims, outside, named["outside"].span, node.span)
-    return _valued(frame, x, dims, outside, named["outside"].span, node.span)
+        return _folded(frame, x, ats, outside, named["outside"].span, node)
+    return _valued(frame, x, ats, outside, named["outside"].span, node)
 
 
-def _folded(frame: Frame, x: Value, dims: Sequence[Dim], border: str, place: Span, span: Span) -> Element:
+def _folded(frame: Frame, x: Value, ats: Sequence[At], border: str, place: Span, node: ast.Call) -> Element:
     """A read beyond the border that finds an element inside."""
     if border not in BORDERS:
         raise Mistake(f'outside is a value or one of {", ".join(BORDERS)}, not "{border}"', place)
     index: list[Dim] = []
-    for d, size in zip(dims, x.type.shape, strict=True):
-        if proof(d, ()) is not None and proof(size - 1 - d, ()) is not None:
+    for at, size in zip(ats, x.type.shape, strict=True):
+        d = at.at
+        if not isinstance(d, Value) and proof(d, ()) is not None and proof(size - 1 - d, ()) is not None:
             index.append(d)
             continue
-        frame.require_at_least(size, 1, span)
+        frame.require_at_least(size, 1, node.span)
+        if isinstance(d, Value):
+            with frame.making(at.node.span):
+                inside = _computed_inner(cast(d, DType.i64), scalar_of(size), border)
+                index.append(dim(Checked(inside, (size,), types.source_text(at.node)).result))
+            continue
         if not at_least(size, 1) and size != 0 and border == "wrap":
             size = greatest(size, 1)
         index.append(_inner(d, size, border))
-    with frame.making(span):
+    with frame.making(node.span):
         return Element(Read(x, tuple(index)).result)
 
 
@@ -192,25 +202,58 @@ def _inner(d: Dim, size: Dim, border: str) -> Dim:
     return least(back, period - back) if size != 1 else 0
 
 
-def _valued(frame: Frame, x: Value, dims: Sequence[Dim], outside: Denotation, place: Span, span: Span) -> Element:
+def _computed_inner(i: Value, size: Value, border: str) -> Value:
+    """The same for an index computed during the run."""
+    one, zero = constant(1, DType.i64), constant(0, DType.i64)
+    last = sub(size, one)
+    if border == "clamp":
+        return maximum(minimum(i, last), zero)
+    if border == "wrap":
+        return _remainder(i, size)
+    period = maximum(add(last, last), one)
+    back = _remainder(i, period)
+    return minimum(back, sub(add(last, last), back))
+
+
+def _remainder(i: Value, by: Value) -> Value:
+    found = infix("%").make(i, by)
+    assert isinstance(found, Value)
+    return found
+
+
+def _valued(frame: Frame, x: Value, ats: Sequence[At], outside: Denotation, place: Span, node: ast.Call) -> Element:
     """A read that gives a value beyond the border."""
+    index: list[Dim] = []
     inside: list[Dim] = []
-    for d, size in zip(dims, x.type.shape, strict=True):
+    holds: Value | None = None
+    for at, size in zip(ats, x.type.shape, strict=True):
+        d = at.at
+        if isinstance(d, Value):
+            with frame.making(at.node.span):
+                i = cast(d, DType.i64)
+                there = logical_and(greater_equal(i, constant(0, DType.i64)), less(i, scalar_of(size)))
+                holds = arithmetic.conjunction(holds, there)
+                found, guard = _known(where(there, i, constant(0, DType.i64)), size, types.source_text(at.node))
+            index.append(found)
+            inside += guard
+            continue
+        index.append(d)
         inside += [bound for bound in (d, size - 1 - d) if proof(bound, ()) is None]
-    with frame.making(span):
-        found = Read(x, tuple(dims), tuple(inside)).result
+    with frame.making(node.span):
+        read = Read(x, tuple(index), tuple(inside)).result
+        holds = arithmetic.conjunction(holds, Inside(tuple(inside)).result if inside else None)
     if isinstance(outside, bool | int | float) and not (isinstance(outside, float) and str(outside) == "-0.0"):
         value = frame.make(place, lambda: literal(outside, x.type.dtype))
-        if outside == 0:
-            return Element(found)
+        if outside == 0 and not any(isinstance(at.at, Value) for at in ats):
+            return Element(read)
     else:
         value = types.scalar(frame, types.strong(frame, outside, place, x.type.dtype), place)
-        if value.type != found.type:
-            note = Note(f"the tensor is {describe(x)}", span)
-            raise Mistake(f"outside is {describe(value)}, and the elements are {found.type.dtype.value}", place, (note,))
-    if not inside:
-        return Element(found)
-    return Element(frame.make(span, lambda: where(Inside(tuple(inside)).result, found, value)))
+        if value.type != read.type:
+            note = Note(f"the tensor is {describe(x)}", node.span)
+            raise Mistake(f"outside is {describe(value)}, and the elements are {read.type.dtype.value}", place, (note,))
+    if holds is None:
+        return Element(read)
+    return Element(frame.make(node.span, lambda: where(holds, read, value)))
 
 
 def is_read(node: ast.Expression) -> bool:
