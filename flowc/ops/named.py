@@ -142,7 +142,7 @@ unique(x)
 sort(x, axis=-1, descending=false)
 argsort(x, axis=-1, descending=false)
 top_k(x, k, axis=-1, largest=true)
-searchsorted(x, v)
+searchsorted(sorted, values, side="left")
 bincount(x)
 histogram(x, bins)
 
