@@ -118,14 +118,16 @@ class Histogram(Function, name="histogram"):
         if x.type.dtype is DType.bool:
             raise OpError(f"histogram takes numbers, not {x.type}")
 
+        intervals = _intervals(x, a, b, bins)
+
         def element(*i: Dim) -> tuple[Value, Sequence[Value]]:
-            return constant(1, DType.i64), (_interval(Read(x, i).result, a, b, bins),)
+            return constant(1, DType.i64), (Read(intervals, i).result,)
 
         return accumulate(filled(Type(DType.i64, (bins,)), 0), "sum", x.type.shape, element)
 
 
-def _interval(x: Value, low: float, high: float, bins: int) -> Value:
-    """The number of the interval of an element; -1 where it has none."""
+def _intervals(x: Value, low: float, high: float, bins: int) -> Value:
+    """The number of the interval of each element; -1 where it has none."""
     kept = x.type.dtype if x.type.dtype.is_float else DType.f64
     x = cast(x, DType.f64)
 

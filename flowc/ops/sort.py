@@ -20,7 +20,7 @@ from flowc.ops.arguments import Axis, Size
 from flowc.ops.control import Scan
 from flowc.ops.define import define
 from flowc.ops.elementwise import Not, add, bitcast, cast, equal, less, logical_and, logical_or, not_equal, sub, where
-from flowc.ops.integers import bit_and, bit_or, bit_xor, shift_right
+from flowc.ops.integers import bit_and, bit_or, bit_xor, shift_left, shift_right
 from flowc.ops.kernel import Inside, axes, fold
 from flowc.ops.make import iota
 from flowc.ops.select import chosen
@@ -222,17 +222,22 @@ class SearchSorted(Tensor, name="searchsorted"):
     def evaluate(self, x: Array, y: Array) -> Array:
         return np.searchsorted(x, y, "right" if self.side == "right" else "left")
 
-    def at(self, *i: Dim) -> Value:
+    def expand(self) -> Value:
+        """A scan over the bits of the number, from the highest on: a bit is set where the element before that many passes."""
         (n,) = self.x.type.shape
-        most = upper(n)
-        wanted, found = Read(self.y, i).result, constant(0, DType.i64)
-        for bit in range((MOST if most is None else most).bit_length())[::-1]:
-            further = add(found, constant(1 << bit, DType.i64))
-            last = dim(Slot(sub(further, constant(1, DType.i64)), (n,)).results[0]) - 1
-            other = Read(self.x, (last,), (last,)).result
-            passes = Not(_less(wanted, other)).result if self.side == "right" else _less(other, wanted)
-            found = where(logical_and(Inside((last,)).result, passes), further, found)
-        return found
+        bits = (MOST if (most := upper(n)) is None else most).bit_length()
+        type = Type(DType.i64, self.y.type.shape)
+        t, found = Value(below(bits), None, "bit"), Value(type, None, "found")
+        own = axes(type.shape)
+        at = tuple(map(dim, own))
+        count = Read(found, at).result
+        further = add(count, shift_left(constant(1, DType.i64), i64(dim(t))))
+        last = dim(Slot(sub(further, constant(1, DType.i64)), (n,)).results[0]) - 1
+        other, wanted = Read(self.x, (last,), (last,)).result, Read(self.y, at).result
+        passes = Not(_less(wanted, other)).result if self.side == "right" else _less(other, wanted)
+        following = define(own, where(logical_and(Inside((last,)).result, passes), further, count))
+        region = body((t, found), (following,), (), (self.x, self.y))
+        return Scan((), (filled(type, 0),), (bits,), region, backwards=True).results[0]
 
 
 def _less(x: Value, y: Value) -> Value:

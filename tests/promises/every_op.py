@@ -78,6 +78,13 @@ def recurrent(g: Given, name: str, parts: int, *more: Value) -> Value:
 Call = tuple[str, str, Callable[[Given], Any]]  # op, the kinds of dtype or the one dtype it is called on, how
 
 ROWS: tuple[Call, ...] = (
+    ("cumsum", "fiub", lambda g: op("cumsum", g.x, 1)),
+    ("cumprod", "fiu", lambda g: op("cumprod", g.x, 1, exclusive=True)),
+    ("cummax", "fb", lambda g: op("cummax", g.x, 1)),
+    ("cummin", "fi", lambda g: op("cummin", g.x, 1, reverse=True)),
+    ("sort", "fiub", lambda g: op("sort", g.x)),
+    ("argsort", "i32", lambda g: op("argsort", g.x, descending=True)),
+    ("top_k", "f64", lambda g: op("top_k", g.x, 5)[0]),
     ("sum", "fiub", lambda g: op("sum", g.x, axis=-1)),
     ("prod", "fiu", lambda g: op("prod", g.x, axis=-1)),
     ("mean", "f", lambda g: op("mean", g.x, axis=-1)),
@@ -160,6 +167,15 @@ ROWS: tuple[Call, ...] = (
     ("gelu", "f", lambda g: op("gelu", g.x, "tanh")),
 )
 WHOLE: tuple[Call, ...] = (
+    ("scatter", "fib", lambda g: op("scatter", g.w, g.ids, sliced(g.x, [slice(None), slice(70)]))),
+    ("scatter", "fiu", lambda g: op("scatter", g.w, g.ids, sliced(g.x, [slice(None), slice(70)]), reduce="sum")),
+    ("scatter_nd", "f", lambda g: op("scatter_nd", g.w, op("stack", [g.ids, op("full_like", g.ids, 3)], axis=1), op("take", g.r, g.ids), "max")),
+    ("bincount", "i64", lambda g: op("bincount", g.x, 9)),
+    ("histogram", "f", lambda g: op("histogram", g.x, 16, -2, 2)),
+    ("cumsum", "fiub", lambda g: op("cumsum", g.x, 0, reverse=True)),
+    ("sort", "f32", lambda g: op("sort", g.x, 0, True)),
+    ("unique", "i32", lambda g: op("sum", op("unique", g.x))),
+    ("searchsorted", "fiu", lambda g: op("searchsorted", op("sort", g.r), g.x)),
     ("sum", "fiub", lambda g: op("sum", g.x)),
     ("mean", "f", lambda g: op("mean", g.x, axis=0)),
     ("var", "f", lambda g: op("var", g.x)),
