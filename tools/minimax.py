@@ -123,8 +123,8 @@ def problems() -> dict[str, Problem]:
         "cosine_f64": problem(lambda z: (of_square(mp.cos)(z) - 1 + z / 2) / z**2, 0, quarter, 5, lambda z: z**2, DOUBLE),
         "atan_f64": problem(lambda z: (atan(z) / mp.sqrt(z) - 1) / z, 0, 0.1722, 10, lambda z: z * mp.sqrt(z) / atan(z), DOUBLE),
         "erfc_f64": problem(complement, -2.06 / 2.94, 25.5 / 30.5, 22, lambda q: 1 / complement(q), DOUBLE),
-        "lgamma_f64": problem(log_gamma, -0.503, 0.503, 17, lambda t: 1 / log_gamma(t), DOUBLE),
-        "digamma_f64": problem(digamma, -0.503, 0.503, 20, lambda t: 1 / digamma(t), DOUBLE),
+        "lgamma_f64": problem(log_gamma, -0.753, 0.503, 22, lambda t: 1 / log_gamma(t), DOUBLE),
+        "digamma_f64": problem(digamma, -0.653, 0.503, 23, lambda t: 1 / digamma(t), DOUBLE),
         "log2_f32": problem(lambda z: (slope(z) - first) / z, 0, s, 3, lambda z: z / first, DOUBLE),
         "log2_f64": problem(lambda z: ((slope(z) - first) / z - first / 3) / z, 0, s, 6, lambda z: z**2 / first, DOUBLE),
     }

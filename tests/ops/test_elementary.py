@@ -102,8 +102,8 @@ KNOWN: dict[str, Known] = {
     "acosh": Known(np.arccosh, from_one, 0.51, 1.05),
     "atanh": Known(np.arctanh, up_to_one, 0.51, 0.85),
     "cbrt": Known(np.cbrt, everywhere, 0.51, 0.51),
-    "lgamma": Known(log_gamma, of_the_gamma_function, 0.51, 4.5, least=1.0),
-    "digamma": Known(digamma, of_the_gamma_function, 0.51, 4.5, least=1.0),
+    "lgamma": Known(log_gamma, of_the_gamma_function, 0.51, 3, least=1.0),
+    "digamma": Known(digamma, of_the_gamma_function, 0.51, 4, least=1.0),
 }
 PAIRS: dict[str, Known] = {
     "hypot": Known(np.hypot, everywhere, 0.51, 0.8),

@@ -59,7 +59,7 @@ def erf(x: Value) -> Value:
 
 @in_f64
 def erfc(x: Value) -> Value:
-    """1 - erf(x) within 2 ulp, denormal results included; computed in f64, that of f32 rounded.
+    """1 - erf(x) within 2.1 ulp, denormal results included; computed in f64, that of f32 rounded.
 
     From 0.45 on e^(-x^2) p / (1 + 2 x) (Shepherd and Laframboise 1981).
     """
