@@ -21,14 +21,14 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "mod": "remainder", "mul": "multiply", "neg": "negative", "pack": "stack", "range": "arange",
         "realdiv": "divide", "reduce_all": "all", "reduce_any": "any", "reduce_logsumexp": "logsumexp",
         "reduce_max": "max", "reduce_mean": "mean", "reduce_min": "min", "reduce_prod": "prod", "reduce_sum": "sum",
-        "reverse": "flip", "select": "where", "sub": "subtract", "truediv": "divide", "unpack": "unstack",
+        "reverse": "flip", "select": "where", "sub": "subtract", "truediv": "divide",
     }
 )  # fmt: skip
 # And formals, which hold where the built-in has the second name and not the first.
 FORMALS: Mapping[str, str] = MappingProxyType(
     {
         "a": "x", "b": "y", "concat_dim": "axis", "dim": "axis", "dimension": "axis", "dims": "shape", "features": "x", "indices": "ids",
-        "input": "x", "input_tensor": "x", "keep_dims": "keepdims", "logits": "x", "multiples": "repeats",
+        "input": "x", "input_tensor": "x", "keep_dims": "keepdims", "logits": "x", "multiples": "reps",
         "num_or_size_splits": "parts", "paddings": "pads", "params": "x", "reduction_indices": "axis", "squeeze_dims": "axis",
         "t": "x", "tensor": "x", "value": "x", "values": "tensors",
     }

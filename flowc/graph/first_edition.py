@@ -54,6 +54,20 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) ->
     return graph.as_tensor(value, dtype, name)
 
 
+def unstack(value: Any, num: int | None = None, axis: int = 0, name: str | None = None) -> list[Tensor]:
+    """The tensors along an axis, which they do not have."""
+    graph = next((t.graph for t in tensors(value)), None) or get_default_graph()
+    x = graph.as_tensor(value)
+    if not -x.ndim <= axis < x.ndim:
+        raise graph.wrong(f"{x.called} is {x.value.type}, and has no axis {axis}")
+    count = x.shape[axis]
+    if not isinstance(count, int) or num not in (None, count):
+        told = "a length known only during the run" if not isinstance(count, int) else f"{count}, not {num}"
+        raise graph.wrong(f"axis {axis} of {x.called}, {x.value.type}, has {told}")
+    before = (slice(None),) * (axis % x.ndim)
+    return [x[(*before, n)] for n in range(count)]
+
+
 def no_op(name: str | None = None) -> Operation:
     """The operation that does nothing."""
     return group(name=name or "NoOp")

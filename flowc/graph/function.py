@@ -94,7 +94,7 @@ class Function:
         traced = self._tracing(types, bound, parts)
         given = [x for own in parts.values() for path, x in own.items() if types[path] is not None]
         results = iter(traced.run(fitting(traced.inputs, given), {}))
-        found = mapped(traced.structure, lambda _: np.asarray(next(results))[()])
+        found = mapped(traced.structure, lambda x: None if x is None else np.asarray(next(results))[()])
         return found if out is None else _written(found, out)
 
     def __repr__(self) -> str:
@@ -193,7 +193,7 @@ class Function:
                 made = iter([params.get(path, x) for path, x in own.items()])
                 arguments[name] = next(made) if name in own else mapped(bound[name], lambda _, made=made: next(made))
             returned = self.python(**arguments)
-            results = [self._result(graph, x) for x in leaves(returned)]
+            results = [self._result(graph, x) for x in leaves(returned) if x is not None or returned is None]
         if graph.variables:
             message = f"{self.name} makes variables, and functions with state are not there yet"
             raise self._misused(message, "pass the values and return them")
@@ -271,7 +271,7 @@ def _outputs(returned: Any, results: list[Tensor]) -> tuple[str, ...]:
 
 def _written(found: Any, out: Any) -> Any:
     """`out`, with `found` written into its arrays, all of which fit."""
-    values, arrays = [np.asarray(x) for x in leaves(found)], list(leaves(out))
+    values, arrays = ([x for x in leaves(part) if x is not None] for part in (found, out))
     if len(values) != len(arrays):
         raise UsageError(f"the results are {len(values)}, and out has {len(arrays)}")
     for value, array in zip(values, arrays, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -17,7 +17,7 @@ from flowc.graph.variables import Variable, group, trainable_variables
 from flowc.source import python_location
 
 Slots = dict[str, Any]
-Pairs = Sequence[tuple[Any, Any]]
+Pairs = Iterable[tuple[Any, Any]]
 
 
 class Optimizer:
@@ -68,9 +68,10 @@ class Optimizer:
 
     def apply_gradients(self, grads_and_vars: Pairs, global_step: Variable | None = None, name: str | None = None) -> Operation:
         """The operation that changes each variable along its gradient and counts `global_step`; pairs whose gradient is None are left."""
-        pairs = cast("list[tuple[Tensor, Variable]]", [(g, v) for g, v in grads_and_vars if g is not None])
+        given = list(grads_and_vars)
+        pairs = cast("list[tuple[Tensor, Variable]]", [(g, v) for g, v in given if g is not None])
         if not pairs:
-            names = ", ".join(v.called for _, v in grads_and_vars)
+            names = ", ".join(v.called for _, v in given)
             raise _wrong(f"no variable has a gradient: the loss depends on none of {names or 'them'}")
         graph = pairs[0][1].graph
         counter = self._counter(graph) if self.counts or callable(self.learning_rate) else None

@@ -130,9 +130,7 @@ WRONG = {
     ),
     "seeds of another number": (
         "x = fc.constant(1.0)\nfc.gradients([x, x], x, [x])",
-        "model.py:4:1: error: grad_ys has 1 entry, and ys has 2\n"
-        "    fc.gradients([x, x], x, [x])\n"
-        "    ^~~~~~~~~~~~~~~~~~~~~~~~~~~~",
+        "model.py:4:1: error: grad_ys has 1 entry, and ys has 2\n    fc.gradients([x, x], x, [x])\n    ^~~~~~~~~~~~~~~~~~~~~~~~~~~~",
     ),
     "a seed of another type": (
         "x = fc.placeholder(fc.f32, [3])\nfc.vjp(x, x, np.ones(2, np.float32))",

@@ -6,9 +6,7 @@ import pytest
 
 CASES = {
     "inner sizes": (
-        "x = fc.placeholder(fc.f32, ['N', 784])\n"
-        "w = fc.placeholder(fc.f32, [748, 128])\n"
-        "h = fc.relu(x @ w)",
+        "x = fc.placeholder(fc.f32, ['N', 784])\nw = fc.placeholder(fc.f32, [748, 128])\nh = fc.relu(x @ w)",
         "model.py:5:13: error: inner sizes differ: f32[N, 784] times f32[748, 128]\n"
         "    h = fc.relu(x @ w)\n"
         "                ^~~~~\n"
@@ -69,21 +67,21 @@ CASES = {
     ),
     "a truth value": (
         "x = fc.placeholder(fc.f32)\nif x > 0: pass",
-        "model.py:4:4: error: Tensor(\"Greater:0\", shape=(), dtype=bool) has no truth value while the graph is built\n"
+        'model.py:4:4: error: Tensor("Greater:0", shape=(), dtype=bool) has no truth value while the graph is built\n'
         "    if x > 0: pass\n"
         "       ^~~~~\n"
         "help: write where or cond to choose by its value",
     ),
     "elements while building": (
         "x = fc.placeholder(fc.f32, [2])\nnp.asarray(x)",
-        "model.py:4:1: error: Tensor(\"Placeholder:0\", shape=(2,), dtype=float32) has no elements while the graph is built\n"
+        'model.py:4:1: error: Tensor("Placeholder:0", shape=(2,), dtype=float32) has no elements while the graph is built\n'
         "    np.asarray(x)\n"
         "    ^~~~~~~~~~~~~\n"
         "help: run it in a session, or use flowc's functions on it",
     ),
     "rows of unknown number": (
         "x = fc.placeholder(fc.f32, ['N'])\nlist(x)",
-        "model.py:4:1: error: Tensor(\"Placeholder:0\", shape=(N,), dtype=float32) has no number of rows known while the graph is built\n"
+        'model.py:4:1: error: Tensor("Placeholder:0", shape=(N,), dtype=float32) has no number of rows known while the graph is built\n'
         "    list(x)\n"
         "    ^~~~~~~\n"
         "help: index it, or loop with while_loop",
@@ -245,10 +243,7 @@ CASES = {
         "help: write `with Session():` around it, or pass session=",
     ),
     "a tensor of a branch": (
-        "x = fc.placeholder(fc.f32)\n"
-        "kept = []\n"
-        "y = fc.cond(x > 0.0, lambda: kept.append(x * 2.0) or x, lambda: x)\n"
-        "z = kept[0] + 1.0",
+        "x = fc.placeholder(fc.f32)\nkept = []\ny = fc.cond(x > 0.0, lambda: kept.append(x * 2.0) or x, lambda: x)\nz = kept[0] + 1.0",
         "model.py:6:5: error: Mul was made inside a branch of cond, and means nothing outside it\n"
         "    z = kept[0] + 1.0\n"
         "        ^~~~~~~\n"

@@ -20,7 +20,7 @@ IDS = np.array([[0, 2], [1, 1]])
 def operators(x: fc.f32["N", 4], y: fc.f32[4]):
     a = x - (y - 1.0) - 2.0 * (x + y) / 3.0
     b = (a - x) * (a // y) % 2.5
-    return -b**2.0, (2.0**b) ** y
+    return -(b**2.0), (2.0**b) ** y
 
 
 def truths(x: fc.i32[3], p: fc.bool):

@@ -1,4 +1,5 @@
 """Functions made from functions, against what calculus says."""
+# ruff: noqa: F821 (in an annotation "N" is a size, not a forward reference)
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
