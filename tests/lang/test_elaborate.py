@@ -146,14 +146,16 @@ DEFINITIONS: Mapping[str, tuple[str, str, str, str, tuple[Array, ...], Callable[
         lambda x, t: np.pad(x, (20, 30), mode="reflect")[:50],
     ),
     "reflect one, where computed": (
-        "x: f32[1], t: i64[3]", "y[i]", 'at(x, t[i], outside="reflect")', "f32[3]", (X[:1], np.array([-4, 0, 3])), lambda x, t: x[[0, 0, 0]],
+        "x: f32[1], t: i64[3]", "y[i]", 'at(x, t[i], outside="reflect")', "f32[3]", (X[:1], np.array([-4, 0, 3])),
+        lambda x, t: x[[0, 0, 0]],
     ),
     "two reducers": (
         "m: f32[3, 4]", "y[i]", "(reduce max j: m[i, j]) - (reduce min j, k in 1..3: m[i, j] * m[k, j])", "f32[3]", (M,),
         lambda m: m.max(1) - np.array([min((m[i] * m[1]).min(), (m[i] * m[2]).min()) for i in range(3)]),
     ),
     "product and all": (
-        "m: f32[3, 4]", "y[j]", "if (reduce all i: m[i, j] < 5.0) { yield reduce prod i in 1..3: m[i, j] } else { yield 0.0 }", "f32[4]", (M,),
+        "m: f32[3, 4]", "y[j]",
+        "if (reduce all i: m[i, j] < 5.0) { yield reduce prod i in 1..3: m[i, j] } else { yield 0.0 }", "f32[4]", (M,),
         lambda m: np.where((m < 5).all(0), m[1] * m[2], 0),
     ),
     "index as a number": ("x: f32[N]", "y[i]", "x[i] + (i * i % 3) as f32", "f32[N]", (X,), lambda x: x + np.arange(7) ** 2 % 3),

@@ -10,7 +10,7 @@ from flowc.lang import ast
 from flowc.lang.elaborate import control, expand, types
 from flowc.lang.elaborate.context import Bound, Frame, Names, Region
 from flowc.lang.elaborate.report import Mistake
-from flowc.lang.elaborate.values import Denotation, Element, Wrong, type_of
+from flowc.lang.elaborate.values import Denotation, Element, Wrong, describe, type_of
 from flowc.ops.derivative import Custom
 from flowc.source import Span
 
@@ -67,10 +67,7 @@ def _backward(frame: Frame, derivative: ast.Derivative, smooth: Sequence[ast.For
             note = Note("it stands here first", names.here[formal.name.text].span)
             raise Mistake(f"{formal.name.text} stands twice in the signature of a derivative", formal.name.span, (note,))
         dy = Value(primal.type, None, formal.name.text)
-        pattern = types.pattern(frame, formal.type)
-        names.here[formal.name.text] = Bound(
-            types.fitted(frame, dy, pattern, formal.name.text, formal.span, frame.rest), formal.name.span, "formal"
-        )
+        names.here[formal.name.text] = Bound(_fitted(frame, dy, formal), formal.name.span, "formal")
         params.append(dy)
     frame.build.bound.update(dict.fromkeys(params))
     targets = tuple(f"d.{frame.prefix}{formal.name.text}" for formal in smooth)
@@ -92,6 +89,15 @@ def _backward(frame: Frame, derivative: ast.Derivative, smooth: Sequence[ast.For
             value = control.alike(inner, value, type, (formal.span, result.span), message, "not ")
         results.append(value)
     return frame.build.block(region, tuple(params), tuple(results))
+
+
+def _fitted(frame: Frame, dy: Value, formal: ast.Formal) -> Denotation:
+    pattern = types.pattern(frame, formal.type)
+    try:
+        return types.fitted(frame, dy, pattern, formal.name.text, formal.span, frame.rest)
+    except Mistake:
+        text = f"{formal.name.text} has the type of the result that it is of, {describe(dy)} and not {pattern}"
+        raise Mistake(text, formal.type.span) from None
 
 
 def _pure(region: Region, derivative: ast.Derivative) -> None:

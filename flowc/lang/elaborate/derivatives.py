@@ -96,7 +96,7 @@ def _entries(frame: Frame, node: ast.Expression, known: dict[str, Value] | None 
         if isinstance(x, Wrong):
             return None
         if is_weak(x):
-            raise Mistake(f"{types.source_text(n)} is {describe(x)}, and nothing depends on a number", n.span)
+            raise Mistake(f"{describe(x)} depends on nothing, and nothing depends on it", n.span, help="name a value of floats")
         if isinstance(x, Listed | Several):
             raise Mistake(f"this wants one value, not {describe(x)}", n.span, help="name each value in one list: `[a, b]`")
         found.append(Entry(types.tensor(frame, x, n.span), n))
@@ -132,8 +132,8 @@ def _inner(frame: Frame, node: ast.Expression, known: dict[str, Value]) -> Value
 def _of_floats(name: str, what: str, entries: Sequence[Entry]) -> None:
     for e in entries:
         if not e.value.type.dtype.is_float:
-            help = "the loss is of floats" if what == "loss" else "only floats have derivatives"
-            raise Mistake(f"{what} of {name} is {describe(e.value)}", e.node.span, help=help)
+            by = " by" if what == "wrt" else " of"
+            raise Mistake(f"{name}{by} {e.text}, which is {describe(e.value)}: only floats have derivatives", e.node.span)
 
 
 def _loss(ys: Sequence[Entry], node: ast.Expression) -> Entry:

@@ -117,8 +117,9 @@ def _of_one_length(frame: Frame, taken: Sequence[Steps]) -> list[Steps]:
     first = taken[0]
     found = [first]
     for each in taken[1:]:
-        if differ(first.length, each.length):
-            note = Note(f"{first.node.name.text} takes {dim_text(first.length)} steps", first.node.span)
+        other = next((t for t in taken[: taken.index(each)] if differ(t.length, each.length)), None)
+        if other is not None:
+            note = Note(f"{other.node.name.text} takes {dim_text(other.length)} steps", other.node.span)
             text = f"the sequences of a scan have one length: {each.node.name.text} takes {dim_text(each.length)} steps"
             raise Mistake(text, each.node.span, (note,))
         frame.require_equal(first.length, each.length, each.node.span)
