@@ -169,7 +169,7 @@ ROWS: tuple[Call, ...] = (
 WHOLE: tuple[Call, ...] = (
     ("scatter", "fib", lambda g: op("scatter", g.w, g.ids, sliced(g.x, [slice(None), slice(70)]))),
     ("scatter", "fiu", lambda g: op("scatter", g.w, g.ids, sliced(g.x, [slice(None), slice(70)]), reduce="sum")),
-    ("scatter_nd", "f", lambda g: op("scatter_nd", g.w, op("stack", [g.ids, op("full_like", g.ids, 3)], axis=1), op("take", g.r, g.ids), "max")),
+    ("scatter_nd", "f", lambda g: op("scatter_nd", g.w, op("unsqueeze", g.ids, 1), op("take", g.w, g.ids), "max")),
     ("bincount", "i64", lambda g: op("bincount", g.x, 9)),
     ("histogram", "f", lambda g: op("histogram", g.x, 16, -2, 2)),
     ("cumsum", "fiub", lambda g: op("cumsum", g.x, 0, reverse=True)),
