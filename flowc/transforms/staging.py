@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 
 from flowc.ir.core import Block, Op, Value, body, close, indices, walk
@@ -23,6 +23,8 @@ def staging(target: Target) -> Callable[[Kernel], Value | None]:
 
         Transposed operands and any einsum become the one case `tiling` knows.
         """
+        if (split := phased_terms(op)) is not None:
+            return over_phases(op, *split)
         for block in (op.body, *(inner.body for inner in op.body.ops if isinstance(inner, Build))):
             dot, pair = one_dot(block), dot_reads(block)
             axes = [p for p in block.params if p.type.below != 1]
@@ -102,10 +104,10 @@ def extent(axis: Value) -> int:
     return n if isinstance(n, int) else OPEN
 
 
-def divided(pair: tuple[Read, Read]) -> dict[Value, tuple[int, int]]:
+def divided(reads: Iterable[Read]) -> dict[Value, tuple[int, int]]:
     """The axes that the reads divide by a number, that number, and what is added to the axis before: the gradient of a stride."""
     found: dict[Value, tuple[int, int]] = {}
-    for read in pair:
+    for read in reads:
         for d in read.at:
             for floor in (a for m in (d.terms if isinstance(d, Polynomial) else ()) for a, _ in factors(m)):
                 match floor:
@@ -136,19 +138,31 @@ def phased(op: Kernel, pair: tuple[Read, Read]) -> tuple[Value, int, int] | None
     return found, *split[found]
 
 
+def phased_terms(op: Kernel) -> tuple[Value, int, int] | None:
+    """An axis that reads divide in the terms of a reduction which is no contraction, as in the derivative of a pool."""
+    reads = [r for r in walk(op.body) if isinstance(r, Read)]
+    terms = prod(extent(k) for inner in op.body.ops if isinstance(inner, Reduce) for k in inner.body.params)
+    if terms == 1 or dot_reads(op.body) is not None or any(inner.fails for inner in walk(op.body)):
+        return None
+    split = divided(reads)
+    found = next((a for a in op.body.params if a in split and any(step(r, a) is None for r in reads)), None)
+    return None if found is None else (found, *split[found])
+
+
 def over_phases(op: Kernel, axis: Value, by: int, shift: int) -> Value:
     """The kernel over ((axis + shift) // by, (axis + shift) % by), in which its reads are affine; then the axis joined.
 
-    That is a view where `by` divides the axis.  With a shift, elements before the first are computed and not used: their
-    reads stay where something is.
+    The quotient stays last where the axis was last; else joining is a view, if `by` divides the axis.  With a shift,
+    elements before the first are computed and not used: their reads stay where something is.
     """
     n = axis.type.below or 0
     whole, phase = Value(below(ceil(n + shift, by)), None, axis.hint), Value(below(by), None, "r")
-    params = tuple(q for p in op.body.params for q in ((whole, phase) if p is axis else (p,)))
+    both = (phase, whole) if axis is op.body.params[-1] else (whole, phase)
+    params = tuple(q for p in op.body.params for q in (both if p is axis else (p,)))
     element = substituted(op.body.results[0], {axis: dim(whole) * by + dim(phase) - shift}, kept_inside)
     made = Kernel(body(params, (element,), (), op.body.captured), **op.common).result
-    split = (dim(axis) + shift) // by, (dim(axis) + shift) % by
-    at = tuple(d for p in op.body.params for d in (split if p is axis else (dim(p),)))
+    parts = {whole: (dim(axis) + shift) // by, phase: (dim(axis) + shift) % by}
+    at = tuple(parts.get(p, dim(p)) for p in params)
     return Kernel(close(op.body.params, (Read(made, at).result,)), **op.common).result
 
 

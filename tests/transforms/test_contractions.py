@@ -88,6 +88,11 @@ graph divided_rows_by_position(g: f32[5, 9], ids: i64[9], w: f32[3, 9, 70]) -> f
   return y
 }
 
+graph divided_terms(x: f32[13, 21], g: f32[7, 11]) -> f32[13, 21] {
+  y[i in 0..13, p in 0..21] = reduce sum a in 0..2, q in 0..2: abs(x[i, p] - at(g, i // 2 - a, (p + 1) // 2 - q, outside=0.0))
+  return y
+}
+
 graph beside_another_reduction(x: f32[9, 16], w: f32[16, 35]) -> f32[9, 35] {
   y[i in 0..9, j in 0..35] = (reduce max l: x[i, l]) + (reduce sum c: x[i, c] * w[c, j])
   return y
