@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from flowc.errors import OpError, counted
 from flowc.ir.core import Value
 from flowc.ir.dims import Dim, at_least, ceil, floor, product, show
+from flowc.ir.types import DType
 from flowc.ops.arguments import Axes, Axis, Parts, Shape
+from flowc.ops.index import gather
 from flowc.ops.join import concat
+from flowc.ops.literal import listed
+from flowc.ops.make import iota
 from flowc.ops.shape import axis_of, broadcast_to, reshape
 from flowc.ops.slicing import Slice, greatest
+from flowc.ops.sort import SearchSorted
 from flowc.ops.tensor import Function
+
+MOST_PARTS = 16  # that are joined one by one
 
 
 class Tile(Function, name="tile"):
@@ -55,9 +63,19 @@ def _repeated(x: Value, repeats: tuple[Dim, ...], axis: int) -> Value:
     n = x.type.shape[axis]
     if n != len(repeats):
         raise OpError(f"repeat of {x.type} is given {counted(len(repeats), 'count')}, and its axis {axis} has {show(n)}")
+    if len(repeats) > MOST_PARTS:
+        return _looked_up(x, repeats, axis)
     shape = x.type.shape
     parts = [broadcast_to(part(x, axis, k, 1), (*shape[:axis], count, *shape[axis + 1 :])) for k, count in enumerate(repeats)]
     return concat(parts, axis) if parts else x
+
+
+def _looked_up(x: Value, repeats: tuple[Dim, ...], axis: int) -> Value:
+    """The same where parts would be many: element j comes from where the counts before first reach beyond j."""
+    ends = listed(list(accumulate(repeats)), DType.i64)
+    total = sum(repeats, 0)
+    ids = SearchSorted.make(ends, iota((total,), 0), "right")
+    return gather(x, [ids], [axis], axis)
 
 
 def _check_counts(x: Value, counts: Sequence[Dim]) -> None:

@@ -310,6 +310,7 @@ CASES = [
     case("repeat", [X], ["$0", 3], lambda x: np.repeat(x, 3)),
     case("repeat", [X], ["$0", 2, 0], lambda x: np.repeat(x, 2, 0)),
     case("repeat", [X], ["$0", [0, 2, 1, 0, 3]], lambda x: np.repeat(x, [0, 2, 1, 0, 3], 1), axis=-1),
+    case("repeat", [LONG], ["$0", [n % 3 for n in range(1000)], 1], lambda x: np.repeat(x, np.arange(1000) % 3, 1)),
     case("meshgrid", [X[0], X[:, 0]], ["$0", "$1"], np.meshgrid),
     case("meshgrid", [X[0], X[:, 0]], ["$0", "$1"], lambda x, y: np.meshgrid(x, y, indexing="ij"), indexing="ij"),
     case("gather_nd", [X, IDS], ["$0", "$1"], lambda x, i: x[i[:, 0], i[:, 1]]),
