@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from flowc.errors import OpError
 from flowc.ir.core import Block, Func, Value, close, func, indices, walk
 from flowc.ir.dims import Dim, Size, dim, evaluate, product
+from flowc.ir.narrow import rounded
 from flowc.ir.types import DType, Type
 from flowc.ops.arguments import Kind
 from flowc.ops.call import REQUIRED, Parameter, built_ins, call, parameters
@@ -28,7 +29,10 @@ from flowc.ops.tensor import BuiltIn, Tensor, constant
 
 Array = np.ndarray[Any, Any]
 N = dim(Size("N", 0))
-DTYPES = (DType.f32, DType.f32, DType.f64, DType.i32, DType.i64, DType.u8, DType.bool)
+DTYPES = (
+    *(DType.f32,) * 4, DType.f64, DType.f64, DType.f16, DType.bf16, DType.i32, DType.i32, DType.i64, DType.u8, DType.i8, DType.u64,
+    DType.bool,
+)  # fmt: skip
 SHAPES: tuple[tuple[Dim, ...], ...] = ((N,), (N, 3), (N, 1), (3, N), (5,), (3, 5), (4, 4), (2, 3, N), (), (1, 5), (70,), (0, 3))
 BIGGEST = 100_000  # elements of a value at N = 64
 CALLED = {cls.name: cls for cls in built_ins().values() if cls.name not in ("rank", "size")}
@@ -70,7 +74,9 @@ class Grower:
         return func("f", tuple(p for p in self.params if p in made.captured or p.hint == "x"), results, [c for c in checks if c])
 
     def result(self, value: Value) -> Value:
-        """The value, or the sum of one whose size only the run knows."""
+        """The value, or the sum of one whose size only the run knows; bf16 as f32, where NaN shows."""
+        if value.type.dtype is DType.bf16:
+            value = Cast(value, DType.f32).result
         if not any(indices(value.type.shape)):
             return value
         return Sum.make(value if value.type.dtype is not DType.bool else Cast(value, DType.i64).result)
@@ -227,6 +233,8 @@ def elements(rng: np.random.Generator, param: Value, named: Mapping[str, int]) -
         return rng.integers(-1, 3, shape)
     if dtype is DType.bool:
         return rng.integers(0, 2, shape).astype(bool)
+    if dtype.is_narrow:
+        return rounded(elements(rng, replace(param, type=replace(param.type, dtype=DType.f32)), named), dtype)
     if dtype.is_float:
         made = (2 * rng.standard_normal(shape)).astype(dtype.numpy)
         special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, np.finfo(dtype.numpy).tiny / 4], dtype.numpy)
