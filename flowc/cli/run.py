@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from flowc.cli.arrays import fed, json_of, line_of, write_array
+from flowc.cli.arrays import fed, json_of, line_of, whole, write_array
 from flowc.cli.inputs import (
     FILE,
     assignments,
@@ -28,7 +28,7 @@ from flowc.cli.inputs import (
     threads_option,
 )
 from flowc.cli.stages import Watch
-from flowc.cli.terminal import Progress, say
+from flowc.cli.terminal import Progress, say, tell
 from flowc.errors import Error, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from flowc_runtime.signature import Signature
 
 Array = np.ndarray[Any, Any]
+LINES = 10  # that tell of a training
+FEWEST = 20  # runs that are one
 OUT = "NAME=FILE.npy"
 WRITTEN: click.Path = click.Path(dir_okay=False, path_type=Path)
 THERE: click.Path = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -53,7 +55,7 @@ THERE: click.Path = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--check-nan", is_flag=True, help="End with an error at the first value that is not a number.")
 @click.option("--save", type=WRITTEN, metavar="FILE", help="Write params and states, as .safetensors.")
 @click.option("--load", type=THERE, metavar="FILE", help="Begin with its params and states.")
-@click.option("--repeat", type=click.IntRange(1), default=1, metavar="N", help="Run so often; states go on.")
+@click.option("--repeat", type=click.IntRange(1), default=1, metavar="N", help="Run so often; states go on, scalars are told.")
 @dim_option
 @threads_option
 @json_option
@@ -76,7 +78,7 @@ def run_command(
 
         restore(kept, load)
     before = {key: array.copy() for part in kept for key, array in part.items()} if check_nan else {}
-    arrays = _repeated(program.model[name], inputs, results, repeat)
+    arrays = _repeated(program.model[name], inputs, results, repeat, signature.stateful)
     if check_nan and module is not None:
         from flowc.cli.nan import refuse_nan
 
@@ -152,15 +154,32 @@ def _check_outs(graph: str, results: Sequence[str], outs: Mapping[str, str]) -> 
             raise click.UsageError(f"{graph} gives no {name}: {near or 'it gives ' + (', '.join(results) or 'nothing')}")
 
 
-def _repeated(call: Callable[..., Any], inputs: Mapping[str, Any], results: Sequence[str], times: int) -> dict[str, Array]:
-    """The results of the last of so many runs, by name."""
+def _repeated(call: Callable[..., Any], inputs: Mapping[str, Any], results: Sequence[str], times: int, trains: bool) -> dict[str, Array]:
+    """The results of the last of so many runs, by name.
+
+    Where a run `trains`, that is has states, its scalars are told on the way: on a terminal in the bar, else on a few lines of stderr.
+    """
     given: Any = None
+    told, what = trains and times >= FEWEST, ""
     with Progress(times, "runs") as progress:
         for n in range(times):
-            progress.at(n)
+            if told and progress.painter and n % (times // 100 + 1) == 0:
+                what = scalars_of(given, results)
+            progress.at(n, what)
             try:
                 given = call(**inputs)
             except UsageError as error:
                 raise Error(error.diagnostics) from None
-    arrays = [given] if len(results) == 1 else list(given or ())
-    return {name: np.asarray(array) for name, array in zip(results, arrays, strict=True)}
+            if told and not progress.painter and (n + 1) * LINES // times > n * LINES // times:
+                tell(f"run {n + 1}/{times}: {scalars_of(given, results)}")
+    return dict(zip(results, map(np.asarray, _listed(given, results)), strict=True))
+
+
+def scalars_of(given: Any, results: Sequence[str]) -> str:
+    """The results of a run that are scalars: `loss 0.25, step 7`."""
+    arrays = {name: np.asarray(x) for name, x in zip(results, _listed(given, results), strict=True)} if given is not None else {}
+    return ", ".join(f"{name} {whole(x)}" for name, x in arrays.items() if not x.ndim)
+
+
+def _listed(given: Any, results: Sequence[str]) -> list[Any]:
+    return [given] if len(results) == 1 else list(given or ())

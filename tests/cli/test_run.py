@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flowc.cli.run import scalars_of
+
 from .conftest import Flowc
 
 
@@ -75,6 +77,24 @@ def test_states_go_on_from_run_to_run_and_through_files(flowc: Flowc) -> None:
     assert said.stdout == f"loss: f32 {np.float32(losses[3])!s}\ncount: i32 3\n"
     said = flowc("run", "step.flow", "--feed", "x=[1, 2, 4]", "--load", "c.safetensors")
     assert said.stdout == f"loss: f32 {np.float32(losses[4])!s}\ncount: i32 4\n"
+
+
+def test_a_training_is_told_of_on_the_way(flowc: Flowc) -> None:
+    w, losses = np.float32(0), []
+    for _ in range(50):
+        d = w - np.float32(2)
+        losses.append(d * d)
+        w = w - np.float32(0.25) * d
+    said = flowc("run", "step.flow", "--feed", "x=[2, 0, 0]", "--repeat", "50")
+    assert said.stderr == "".join(f"run {n}/50: loss {losses[n - 1]!s}, count {n - 1}\n" for n in range(5, 51, 5))
+    assert said.stdout == f"loss: f32 {losses[49]!s}\ncount: i32 49\n"
+    assert flowc("run", "scale.flow", "--feed", "x=[2]", "--repeat", "50").stderr == ""
+
+
+def test_what_is_told_of_a_run_are_its_scalars() -> None:
+    assert scalars_of((np.float32(0.5), np.zeros(3), np.int64(7)), ("loss", "probs", "step")) == "loss 0.5, step 7"
+    assert scalars_of(np.float32(0.5), ("loss",)) == "loss 0.5"
+    assert scalars_of(None, ("loss",)) == ""
 
 
 def test_first_value_that_is_nan_is_told_with_its_place(flowc: Flowc) -> None:
