@@ -223,8 +223,6 @@ def elementwise(cls: type[Elementwise]) -> Callable[[Given], Any]:
             return lambda g: op("clip", g.x, g.r, g.y)
         case "where":
             return lambda g: op("where", g.c, g.x, g.y)
-        case "threshold":
-            return lambda g: op("threshold", g.x, 0.25, -1)
         case "gelu":
             return lambda g: op("gelu", g.x)
         case "threshold":
