@@ -23,16 +23,17 @@ def staging(target: Target) -> Callable[[Kernel], Value | None]:
 
         Transposed operands and any einsum become the one case `tiling` knows.
         """
-        if (split := phased_terms(op)) is not None:
+        by_element = len(op.body.params) == op.result.type.rank  # else its result is rows, whose axes are no kernel's
+        if by_element and (split := phased_terms(op)) is not None:
             return over_phases(op, *split)
         for block in (op.body, *(inner.body for inner in op.body.ops if isinstance(inner, Build))):
             dot, pair = one_dot(block), dot_reads(block)
             axes = [p for p in block.params if p.type.below != 1]
             if dot is None or pair is None or not axes:
                 continue
-            if block is op.body and (order := turned(op, pair)) is not None:
+            if block is op.body and by_element and (order := turned(op, pair)) is not None:
                 return over_order(op, order)
-            if block is op.body and (split := phased(op, pair)) is not None:
+            if block is op.body and by_element and (split := phased(op, pair)) is not None:
                 return over_phases(op, *split)
             for read in pair:
                 if padded(read):

@@ -93,6 +93,10 @@ graph divided_terms(x: f32[13, 21], g: f32[7, 11]) -> f32[13, 21] {
   return y
 }
 
+graph divided_terms_of_rows(x: f32[6, 8, 5]) -> f32[6, 8, 5] {
+  return group_norm(x, 2)
+}
+
 graph beside_another_reduction(x: f32[9, 16], w: f32[16, 35]) -> f32[9, 35] {
   y[i in 0..9, j in 0..35] = (reduce max l: x[i, l]) + (reduce sum c: x[i, c] * w[c, j])
   return y
