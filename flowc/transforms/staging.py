@@ -50,10 +50,11 @@ def staging(target: Target) -> Callable[[Kernel], Value | None]:
                     continue  # a copy has one extent for all
                 columns = target.tile_columns(y.result.type.dtype.bits)
                 wide = not at_most(axes[-1].type.below or 0, columns)
-                if target.packs and wide and block is op.body and step(y, dot.body.params[-1]) != columns:
-                    return over_panels(op, y, outer, dot.body.params, axes[-1], columns)
+                terms = tuple(k for k in dot.body.params if k in used)  # what no term changes is read outside of the reduction
+                if target.packs and wide and block is op.body and terms and step(y, dot.body.params[-1]) != columns:
+                    return over_panels(op, y, outer, terms, axes[-1], columns)
                 if stride != 1:
-                    order = (*outer, *dot.body.params, axes[-1])
+                    order = (*outer, *terms, axes[-1])
                     return over_copy(op, y, order, y, tuple(map(dim, order)))
         return None
 
