@@ -50,8 +50,9 @@ def staging(target: Target) -> Callable[[Kernel], Value | None]:
                     continue  # a copy has one extent for all
                 columns = target.tile_columns(y.result.type.dtype.bits)
                 wide = not at_most(axes[-1].type.below or 0, columns)
+                packs = target.packs or crowded(x, y, axes, dot.body.params[-1])
                 terms = tuple(k for k in dot.body.params if k in used)  # what no term changes is read outside of the reduction
-                if target.packs and wide and block is op.body and terms and step(y, dot.body.params[-1]) != columns:
+                if packs and wide and block is op.body and terms and step(y, dot.body.params[-1]) != columns:
                     return over_panels(op, y, outer, terms, axes[-1], columns)
                 if stride != 1:
                     order = (*outer, *terms, axes[-1])
@@ -69,6 +70,17 @@ def over_panels(op: Kernel, y: Read, outer: tuple[Value, ...], ks: tuple[Value, 
     at, inside = (tuple(substitute(d, {column: dim(panel) * width + dim(lane)}) for d in ds) for ds in (y.at, y.inside))
     where = (*map(dim, outer), dim(column) // width, *map(dim, ks), dim(column) % width)
     return over_copy(op, y, (*outer, panel, *ks, lane), Read(y.tensor, at, inside), where)
+
+
+CROWDED = 4096  # bytes between rows from which on they fall into the same few sets of a cache
+MANY = 64  # rows that read what is packed
+
+
+def crowded(x: Read, y: Read, axes: Iterable[Value], k: Value) -> bool:
+    """Whether the rows of `y` are so far apart, and read by so many of `x`, that a copy in panels pays on any machine."""
+    apart = step(y, k)
+    reads = prod(a.type.below for a in axes if step(y, a) == 0 and step(x, a) != 0 and isinstance(a.type.below, int))
+    return isinstance(apart, int) and y.result.type.dtype.bits * apart >= 8 * CROWDED and reads >= MANY
 
 
 SHORT = 8  # columns: fewer do not fill a vector
