@@ -37,11 +37,12 @@ class Einsum(Tensor, name="einsum"):
 
     @classmethod
     def make(cls, subscripts: str, *tensors: Value) -> Value:
-        form = _read(subscripts, [x.type for x in tensors])
-        _check_sizes(form, [x.type for x in tensors])
-        if len(tensors) > 1 and tensors[0].type.dtype is DType.bool:
-            raise OpError(f"einsum of {tensors[0].type}: bool has no products to sum", help="convert first: `... as f32`")
-        dtype = tensors[0].type.dtype
+        types = [x.type for x in tensors]
+        form = _read(subscripts, types)
+        _check_sizes(form, types)
+        dtype = types[0].dtype
+        if len(tensors) > 1 and dtype is DType.bool:
+            raise OpError(f"einsum of {types[0]}: bool has no products to sum", help="convert first: `... as f32`")
         if dtype.is_narrow and (len(tensors) > 1 or form.inner()):
             return cast(_contracted(form, [cast(x, DType.f32) for x in tensors]), dtype)
         return _contracted(form, tensors)
