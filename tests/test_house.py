@@ -25,13 +25,14 @@ LAYERS = (
     ("lang", "graph", "transforms"),
     ("codegen",),
     ("cache", "checkpoint", "stages", "executable", "model"),
-    ("session", "cli"),
+    ("session", "cli", "train"),
 )
 EDGES = {
     ("errors", "source"),
     ("options", "target"),
     ("graph", "stages"),
     ("graph", "executable"),
+    ("graph", "checkpoint"),
     ("stages", "cache"),
     ("executable", "stages"),
     ("model", "stages"),
