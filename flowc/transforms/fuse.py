@@ -192,7 +192,7 @@ def admits(group: Group, op: Op) -> bool:
     - A reduction, and a costly value read in two ways, must leave a common outer
       axis, which all stages then share; the costly value becomes a row buffer.
     - A reduction whose extent varies with an axis of its own stays alone: lanes share an extent.
-    - A contraction stays the only one, over all axes, and keeps its tile.
+    - A contraction stays the only one, over all axes, and keeps its tile: what it multiplies is read from memory.
     """
     value, root = op.results[0], group.root
     accesses = list(group.reads[value])
@@ -200,7 +200,7 @@ def admits(group: Group, op: Op) -> bool:
         return False
     if isinstance(op, Tensor) and op.moves:
         return True
-    if len(group.reads) > MOST_MEMBERS and op is not root:
+    if len(group.reads) > MOST_MEMBERS and op is not root or any(map(in_a_chain, accesses)):
         return False
     every = frozenset(a for a in group.axes if a.type.below != 1)
     if any(not d.on <= group.named(access) for access in accesses for d in access if isinstance(d, Along)):
@@ -229,6 +229,12 @@ def admits(group: Group, op: Op) -> bool:
         fixed = [not isinstance(d, Along) and group.named((d,)) <= shared for d in access]
         group.reads[value] = {tuple(d if still else Along(shared, op) for d, still in zip(access, fixed, strict=True)): None}
     return True
+
+
+def in_a_chain(access: Access) -> bool:
+    """Whether a contraction with a free axis multiplies what is read there."""
+    loops = (reduction(d.by) for d in access if isinstance(d, Along))
+    return any(found is not None and found.fold == "dot" for found in loops)
 
 
 def fits_a_row(group: Group, value: Value) -> bool:
