@@ -38,3 +38,21 @@ def test_weights_for_a_big_endian_machine_are_refused(tmp_path: Path, suffix: st
     assert str(told.value) == (
         "error: s390x-ibm-linux-gnu has the largest byte of a number first, and weights are written with the smallest first"
     )
+
+
+@pytest.mark.parametrize(
+    ("triple", "cpu", "features", "half"),
+    [
+        ("x86_64-unknown-linux-gnu", "", "", True),
+        ("x86_64-unknown-linux-gnu", "haswell", "", True),
+        ("x86_64-unknown-linux-gnu", "haswell", "-f16c", False),
+        ("x86_64-unknown-linux-gnu", "x86-64", "", False),
+        ("x86_64-unknown-linux-gnu", "x86-64", "+f16c", True),
+        ("x86_64-unknown-linux-gnu", "sapphirerapids", "", True),
+        ("aarch64-apple-darwin", "", "", True),
+        ("riscv64-unknown-linux-gnu", "", "", False),  # its conversions give NaN other bits
+        ("wasm32-unknown-unknown", "", "", False),
+    ],
+)
+def test_instructions_between_f16_and_f32_are_used_where_the_machine_has_them(triple: str, cpu: str, features: str, half: bool) -> None:
+    assert named(triple, cpu, features).half is half
