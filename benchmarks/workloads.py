@@ -37,7 +37,7 @@ class Row:
 
     def __str__(self) -> str:
         times = f"{seconds(self.flowc):>12} {seconds(self.peer):>12}"
-        return f"{self.name:44} {times} {self.peer_name:14} {self.peer / self.flowc:6.2f}x  {self.wanted}"
+        return f"{self.name:56} {times} {self.peer_name:14} {self.peer / self.flowc:6.2f}x  {self.wanted}"
 
 
 def seconds(value: float) -> str:
