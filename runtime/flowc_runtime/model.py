@@ -13,6 +13,7 @@ import numpy as np
 
 from flowc_runtime.abi import Failure, FlowContext, FlowError
 from flowc_runtime.call import Graph, str_of
+from flowc_runtime.checkpoint import restore, save
 from flowc_runtime.convert import Array, as_array
 from flowc_runtime.dtypes import Refused, numpy_dtype, spelled
 from flowc_runtime.errors import Error, did_you_mean, explained
@@ -73,6 +74,14 @@ class Model:
         self._name = description.prefix
         self.params = Kept(state, [kept for kept in description.state if kept.trainable], raised)
         self.state = Kept(state, [kept for kept in description.state if not kept.trainable], raised)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes params and states to a safetensors file, whole or not at all."""
+        save({**self.params, **self.state}, Path(path))
+
+    def restore(self, path: str | os.PathLike[str]) -> None:
+        """Takes params and states from a safetensors file; raises Error telling every name, shape and dtype that does not fit."""
+        restore((self.params, self.state), Path(path))
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         try:
