@@ -122,6 +122,7 @@ class Build:
     unknown: dict[str, None] = field(default_factory=dict[str, None])  # names that stand for nothing, each told once
     elements: int = 0  # numbers written out in lists
     looked: int = 0  # ops whose assumptions are checks already
+    several_losses: bool = False  # more than one thing is differentiated, so derivatives are named after both
     compared: list[Value] | None = None  # what the asserts of a test compare; None where this is no test
     tests: list[TestCheck | GradientCheck] = field(default_factory=list["TestCheck | GradientCheck"])
 

@@ -10,7 +10,7 @@ from flowc.derivatives.reverse import pullback
 from flowc.errors import Note, OpError, did_you_mean
 from flowc.ir.core import Value, needed
 from flowc.lang import ast
-from flowc.lang.elaborate import control, lookup, types
+from flowc.lang.elaborate import control, lookup, titles, types
 from flowc.lang.elaborate.context import Frame
 from flowc.lang.elaborate.report import Mistake
 from flowc.lang.elaborate.values import WRONG, Denotation, Listed, Several, Wrong, describe, is_weak
@@ -45,6 +45,7 @@ def derivative(frame: Frame, name: str, node: ast.Call) -> Denotation:
         return WRONG
     for what, entries in ((FUNCTIONS[name][0], ys), ("wrt", wrt)):
         _of_floats(name, what, entries)
+    begin = len(frame.build.made)
     match name:
         case "grad":
             seeds = {_loss(ys, given["loss"]).value: _one(frame, ys[0])}
@@ -57,6 +58,9 @@ def derivative(frame: Frame, name: str, node: ast.Call) -> Denotation:
             _distinct(name, "wrt", wrt)
             tangents = _paired(frame, ("tangent", "wrt"), wrt, list(zip(moved, along, strict=True)), given["tangent"])
             found = made(frame, node, lambda: pushforward([y.value for y in ys], tangents))
+    if frame.build.several_losses and ys[0].value.hint:
+        with frame.making(node.span):
+            found = titles.titled(found, frame.build.made[begin:], ys[0].value.hint)
     return found[0] if len(found) == 1 else Several(found)
 
 

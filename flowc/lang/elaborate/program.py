@@ -15,7 +15,7 @@ from flowc.errors import CompileError, Note
 from flowc.ir.core import Func, Module, Namer, State, Symbol, Value, ordered
 from flowc.ir.dims import Size, atoms, dim
 from flowc.lang import ast
-from flowc.lang.elaborate import attributes, by_hand, expand, expressions, lookup, statements, types
+from flowc.lang.elaborate import attributes, by_hand, expand, expressions, lookup, statements, titles, types
 from flowc.lang.elaborate.context import Bound, Build, Frame, GradientCheck, Names, Region, TestCheck, Write
 from flowc.lang.elaborate.report import MAX_DEPTH, MAX_OPS, Mistake, Report, TooMuch
 from flowc.lang.elaborate.sizes import Unclear
@@ -140,7 +140,7 @@ class _Elaboration:
         return tuple(found)
 
     def _graph(self, unit: Unit, graph: ast.Graph) -> Func:
-        build = Build()
+        build = Build(several_losses=titles.several_losses(unit, graph.body))
         frame = self._frame(unit, build)
         if graph.name.text == "init" and any(True for u in unit.all() for _ in u.states()):
             raise Mistake("init writes the states' first values: this graph wants another name", graph.name.span)
@@ -224,7 +224,7 @@ class _Elaboration:
             frame.region.writes[name] = Write(x, item.initialiser.span)
 
     def _test(self, unit: Unit, test: ast.Test, module: Module) -> Test:
-        build = Build(compared=[])
+        build = Build(compared=[], several_losses=titles.several_losses(unit, test.body))
         frame = self._frame(unit, build).within(sizes={})
         outcome = frame.run(frame, test.body)
         if outcome.kind:
