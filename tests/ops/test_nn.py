@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from flowc.derivatives.reverse import pullback
 from flowc.errors import OpError, RunError
 from flowc.ir.core import Module, Value, func
 from flowc.ir.dims import Dim, Size, dim
@@ -80,3 +81,44 @@ def test_labels_of_other_kinds_are_told() -> None:
         made("cross_entropy", X, tensor("p", N, 1000, dtype=DType.f64))
     assert str(told.value) == "labels of cross_entropy are integers or f32, not f64[N, 1000]"
     assert told.value.help == "convert them: `... as f32`"
+
+
+def test_dropout_keeps_where_the_uniform_number_is_at_least_the_rate() -> None:
+    x = tensor("x", 40, 25)
+    kept, all_of_it, u = (made("dropout", x, 0.25, seed=3), made("dropout", x, 0, seed=3), made("uniform", DType.f32, [40, 25], seed=3))
+    given = np.random.default_rng(1).standard_normal((40, 25)).astype(np.float32)
+    found, same, chances = run(func("f", (x,), (kept, all_of_it, u)), [given])
+    np.testing.assert_array_equal(found, np.where(chances >= 0.25, given * np.float32(1 / 0.75), np.float32(0)))
+    np.testing.assert_array_equal(same, given)
+    assert 0.2 < np.mean(found == 0) < 0.3
+
+
+def test_largest_elements_that_are_several_share_the_derivative_of_a_pool() -> None:
+    x = tensor("x", 1, 4)
+    y = made("max_pool1d", x, 4)
+    seed = tensor("seed", 1, 1)
+    (found,) = run(func("f", (x, seed), pullback({y: seed}, [x])), [np.array([[3, 1, 3, 3]]), np.array([[6]])])
+    assert found.tolist() == [[2, 0, 2, 2]]
+
+
+def test_the_derivative_of_a_root_of_nothing_is_0() -> None:
+    x = tensor("x", 1, 4)
+    y = made("lp_pool1d", x, 2)
+    seed = tensor("seed", 1, 2)
+    (found,) = run(func("f", (x, seed), pullback({y: seed}, [x])), [np.array([[0, 0, 3, 4]]), np.array([[1, 5]])])
+    np.testing.assert_allclose(found, [[0, 0, 3, 4]], rtol=1e-6)
+
+
+def test_cross_entropy_stores_no_ones_at_the_labels() -> None:
+    loss = made("cross_entropy", X, IDS)
+    seed = tensor("seed", N)
+    (derivative,) = pullback({loss: seed}, [X])
+    fused = fuse(simplify(Module("m", (func("f", (X, IDS, seed), (derivative,)),))))
+    assert [op.result.type.rank for op in fused.funcs[0].body.ops if isinstance(op, Kernel)] == [2]
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_the_derivative_of_a_softmax_is_one_kernel(name: str) -> None:
+    y, seed = made(name, X), tensor("seed", N, 1000)
+    fused = fuse(simplify(Module("m", (func("f", (X, seed), pullback({y: seed}, [X])),))))
+    assert [type(op) for op in fused.funcs[0].body.ops] == [Kernel]
