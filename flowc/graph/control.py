@@ -11,7 +11,7 @@ from flowc.derivatives.checkpoint import chunked
 from flowc.graph.checks import checks, during, tokens
 from flowc.graph.derived import agreeing
 from flowc.graph.graph import RUN, Graph, get_default_graph, tensors
-from flowc.graph.structure import layout, leaves, mapped
+from flowc.graph.structure import layout, leaves, mapped, paths
 from flowc.graph.tensor import Tensor
 from flowc.graph.types import Extent
 from flowc.ir.core import Block, Op, Value, ordered
@@ -96,8 +96,10 @@ def scan(
     carried, sequences = ([graph.as_tensor(x) for x in leaves(part) if x is not None] for part in (init, xs))
     steps = _steps(graph, sequences, length)
     t = Value(below(steps), None, "t")
-    slices = tuple(Value(Type(x.value.type.dtype, x.shape[1:]), None, x.value.hint and f"{x.value.hint}.t") for x in sequences)
-    carries = tuple(Value(x.value.type, None, x.value.hint or f"carry{n}") for n, x in enumerate(carried))
+    names = _names(f, 2)
+    own_names, carry_names = ([name for name, x in paths(part, name) if x is not None] for part, name in ((xs, names[1]), (init, names[0])))
+    slices = tuple(Value(Type(x.value.type.dtype, x.shape[1:]), None, n) for x, n in zip(sequences, own_names, strict=True))
+    carries = _carries(carried, carry_names)
     emitted: list[Any] = []
 
     def step(*parts: Tensor) -> list[Tensor]:

@@ -19,7 +19,7 @@ from flowc.ir.printer import sizes
 from flowc.ir.types import DType, Type
 from flowc.ops.arguments import Kind
 from flowc.ops.call import REQUIRED, Parameter, parameters
-from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, Loop
+from flowc.ops.control import Assert, CheckAtLeast, CheckEqual, Cond, Loop, Scan
 from flowc.ops.elementwise import Cast
 from flowc.ops.index import Gather
 from flowc.ops.pad import Pad
@@ -95,6 +95,8 @@ class _Writer:
                     yield from (head, *self.side(then, indent), f"{indent}}} else {{", *self.side(orelse, indent), f"{indent}}}")
                 case Loop():
                     yield from self.loop(op, indent)
+                case Scan():
+                    yield from self.scan(op, indent)
                 case _:
                     text = self.expression(op)
                     x = op.result
@@ -103,15 +105,35 @@ class _Writer:
                     else:
                         yield f"{indent}{self.named(x)} = {text[0]}"
 
+    def scan(self, op: Scan, indent: str) -> Iterator[str]:
+        if op.backwards or op.stacked or any(op.step in inner.uses for inner in walk(op.body)):
+            raise _missing(op)
+        sequences, inits, bound = [self.text(x) for x in op.xs], [self.text(x) for x in op.init], self.bound(op)
+        hidden = self.hide(op.body)
+        over = [f"{self.named(p)} in {x}" for p, x in zip(op.slices, sequences, strict=True)]
+        over = over or [f"{self.named(op.step)} in 0..{_size(op.steps[0])}"]
+        carries = [f"{self.named(p)}: {_type(p.type)} = {x}" for p, x in zip(op.carries, inits, strict=True)]
+        body = list(self.statements(op.body, indent + INDENT))
+        m = len(op.init)
+        given = [f"{word} {', '.join(map(self.text, rs))}" for word, rs in (("yield", op.body.results[:m]), ("emit", op.emits)) if rs]
+        self.taken = hidden | self.taken
+        yield f"{indent}{bound} = scan ({', '.join(over)}{'; ' * bool(carries)}{', '.join(carries)}) {{"
+        yield from (*body, f"{indent}{INDENT}{' '.join(given)}", f"{indent}}}")
+
+    def hide(self, *blocks: Block) -> dict[str, None]:
+        """The names taken so far; within the blocks, those that they do not read are free again."""
+        hidden = self.taken
+        captured = [v for block in blocks for v in block.captured]
+        self.taken = dict.fromkeys((*RESERVED, *self.sizes, *(self.of[v][0] for v in captured if v in self.of)))
+        return hidden
+
     def side(self, block: Block, indent: str) -> Iterator[str]:
         yield from self.statements(block, indent + INDENT)
         yield f"{indent}{INDENT}yield {', '.join(self.text(r) for r in block.results)}"
 
     def loop(self, op: Loop, indent: str) -> Iterator[str]:
         inits, bound = [self.text(x) for x in op.init], self.bound(op)
-        hidden = self.taken  # a carry may hide a name that the loop does not read
-        captured = [v for block in op.regions for v in block.captured]
-        self.taken = dict.fromkeys((*RESERVED, *self.sizes, *(self.of[v][0] for v in captured if v in self.of)))
+        hidden = self.hide(*op.regions)
         carries = [f"{self.named(p)}: {_type(p.type)} = {x}" for p, x in zip(op.body.params, inits, strict=True)]
         self.of.update((p, self.of[q]) for p, q in zip(op.condition.params, op.body.params, strict=True))
         for inner in op.condition.ops:

@@ -66,13 +66,22 @@ def choices(x: fc.f32["N"], n: fc.i32):
     return s, i
 
 
+def steps(x: fc.f32["T", 3], w: fc.f32[3, 3], n: fc.i32["T"]):
+    def cell(h, each):
+        after = fc.tanh(h["state"] @ w + each[0])
+        return {"state": after, "count": h["count"] + each[1]}, fc.sum(after) * 2.0
+
+    last, sums = fc.scan(cell, {"state": fc.zeros([3]), "count": 0}, (x, n))
+    return last["state"], last["count"], sums, fc.scan(lambda c, _: (c * 0.5, c), x, length=4)[1]
+
+
 def seeded(shift: fc.f32):
     drawn = fc.uniform(fc.f32, [2, 3], seed=7, high=2.0) + shift
     return drawn, fc.arange(4), fc.constant([[1.5, 2.0], [3.0, 4.0]]) * shift
 
 
 @pytest.mark.parametrize(
-    "python", [operators, truths, literals, conversions, moves, gathers, networks, sized, choices, seeded], ids=lambda f: f.__name__
+    "python", [operators, truths, literals, conversions, moves, gathers, networks, sized, choices, steps, seeded], ids=lambda f: f.__name__
 )
 def test_text_read_again_is_the_same_ir(python: Callable[..., object]) -> None:
     built = fc.function(python)
