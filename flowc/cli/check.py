@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowc.cli.inputs import FILE, graphs_of, json_option, module_of, options_of, source_of, stdin_once
+from flowc.cli.pin import pinned
 from flowc.cli.stages import Watch
 from flowc.cli.terminal import Progress, coloured, say
 from flowc.errors import CompileError, Diagnostic, render
@@ -19,20 +20,25 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.argument("files", type=FILE, nargs=-1, required=True)
+@click.option("--pin", is_flag=True, help="First write the SHA-256 of each file they import into the programs.")
 @json_option
-def check_command(files: tuple[str, ...], as_json: bool) -> None:
+def check_command(files: tuple[str, ...], pin: bool, as_json: bool) -> None:
     """Tell mistakes, checks of a run, size ranges."""
     stdin_once(files)
+    if pin and "-" in files:
+        raise click.UsageError("--pin changes files in place, and - is none.")
     wrong: list[Diagnostic] = []
     told: list[dict[str, Any]] = []
     with Progress(len(files), "files") as progress:
         for n, file in enumerate(files):
             progress.at(n, file)
+            fixed: dict[str, Any] = {}
             try:
-                told.append({"file": file, "graphs": _graphs(_checked(file))})
+                fixed |= {"pinned": pinned(file)} if pin else {}
+                told.append({"file": file, **fixed, "graphs": _graphs(_checked(file))})
             except CompileError as error:
                 wrong += error.diagnostics
-                told.append({"file": file, "errors": [_plain(d) for d in error.diagnostics]})
+                told.append({"file": file, **fixed, "errors": [_plain(d) for d in error.diagnostics]})
     if as_json:
         say(json.dumps(told, indent=2, ensure_ascii=False))
     else:
@@ -108,6 +114,8 @@ def _plain(diagnostic: Diagnostic) -> dict[str, Any]:
 
 
 def _say(entry: dict[str, Any]) -> None:
+    for name in entry.get("pinned", ()):
+        say(f"{entry['file']}: pinned {name}")
     if "errors" in entry:
         return
     say(f"{entry['file']}: no errors")

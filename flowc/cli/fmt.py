@@ -43,7 +43,7 @@ def fmt_command(files: tuple[str, ...], check: bool) -> None:
             if file == "-" and not check:
                 click.echo(text, nl=False)
             elif text.encode() != data and not check:
-                _rewrite(Path(file), text)
+                rewrite(Path(file), text)
     for name in changed:
         if check or name != "<stdin>":
             say(f"{name} {'would change' if check else 'changed'}")
@@ -54,7 +54,7 @@ def fmt_command(files: tuple[str, ...], check: bool) -> None:
         raise Failed
 
 
-def _rewrite(path: Path, text: str) -> None:
+def rewrite(path: Path, text: str) -> None:
     """Replaces a file as a whole, under its own name and with its own rights."""
     target = path.resolve()
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -125,3 +126,26 @@ def test_tests_begin_with_the_first_values_of_the_state(flowc: Flowc) -> None:
     program = Path("step.flow").read_text() + 'test "first step" { l, c = step([1.0, 2.0, 2.0])\n assert l == 9.0\n assert c == 0 }\n'
     Path("m.flow").write_text(program)
     assert flowc("test", "m.flow").exit_code == 0
+
+
+def test_pin_writes_the_hashes_of_what_is_imported(flowc: Flowc) -> None:
+    np.savez("w.npz", a=np.ones(3, np.float32))
+    Path("other.flow").write_text("const C = 2.0\n")
+    found = {name: hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in ("w.npz", "other.flow")}
+    text = 'import weights "w.npz" as w  # the weights\nimport "other.flow" as m sha256 "{}"\ngraph f() -> f32[3] {{ return w.a * m.C }}\n'
+    Path("m.flow").write_text(text.format("00"))
+    assert flowc("check", "m.flow").exit_code == 1
+    said = flowc("check", "--pin", "m.flow")
+    assert (said.exit_code, said.stdout) == (
+        0, "m.flow: pinned w.npz\nm.flow: pinned other.flow\nm.flow: no errors\n  graph f\n",
+    )  # fmt: skip
+    line = f'import weights "w.npz" as w sha256 "{found["w.npz"]}"  # the weights\n'
+    assert Path("m.flow").read_text() == line + text.partition("\n")[2].format(found["other.flow"])
+    assert "pinned" not in flowc("check", "--pin", "m.flow").stdout
+    Path("w.npz").unlink()
+    assert 'there is no file "w.npz"' in flowc("check", "--pin", "m.flow").stderr
+
+
+def test_pin_of_the_standard_input_is_wrong_usage(flowc: Flowc) -> None:
+    said = flowc("check", "--pin", "-")
+    assert said.exit_code == 2 and "--pin changes files in place, and - is none." in said.stderr

@@ -25,7 +25,7 @@ OPTIONS = {
     "compile": "-o --graph --target --cpu --features --dim --threads --precision --memory-limit --weights --time --dump-after --dump-dir"
     " --stop-after",
     "run": "--feed --fetch --out --check-nan --save --load --repeat",
-    "check": "",
+    "check": "--pin",
     "test": "-k",
     "fmt": "--check",
     "opt": "--from --run --trace-laws",

@@ -105,6 +105,7 @@ class Region:
     start: int = 0
     roots: list[Value] = field(default_factory=list[Value])
     writes: dict[str, Write] = field(default_factory=dict[str, Write])
+    checked: dict[Any, None] = field(default_factory=dict[Any, None])  # of sizes known only during the run
 
 
 @dataclass
@@ -242,7 +243,7 @@ class Frame:
         """A check that two sizes are equal: of the entry, or of the block where they are known only during the run."""
         if differ(a, b):
             raise Mistake(f"the sizes {dim_text(a)} and {dim_text(b)} differ", span)
-        if not equal_sizes(a, b) and self._first(("equal", a, b)):
+        if not equal_sizes(a, b) and self._first("equal", a, b):
             with scope(span):
                 self._place(CheckEqual((a, b), f"{dim_text(a)} equals {dim_text(b)}"))
 
@@ -250,7 +251,7 @@ class Frame:
         """A check that a size is at least another."""
         if at_least(low - a, 1):
             raise Mistake(f"the size {dim_text(a)} is {f'below {dim_text(low)}' if low != 0 else 'negative'}", span)
-        if not at_least(a - low, 0) and self._first(("least", a, low)):
+        if not at_least(a - low, 0) and self._first("least", a, low):
             with scope(span):
                 self._place(CheckAtLeast((a, low), f"{dim_text(a)} is at least {dim_text(low)}"))
 
@@ -260,10 +261,12 @@ class Frame:
         if known >= MAX_TENSOR:
             raise Mistake(f"{type_text(type)} is larger than any memory: tensors have less than 2^62 bytes", span)
 
-    def _first(self, key: Any) -> bool:
-        if key in self.build.checked:
+    def _first(self, what: str, a: Dim, b: Dim) -> bool:
+        """Whether neither the entry nor this block checks that already."""
+        checked = self.region.checked if any(indices((a, b))) else self.build.checked
+        if (what, a, b) in checked:
             return False
-        self.build.checked[key] = None
+        checked[what, a, b] = None
         return True
 
     def _place(self, check: CheckEqual | CheckAtLeast) -> None:
