@@ -322,7 +322,8 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
     """The kernel of `group`: rows first, then the element, all over the outer axes."""
     index = renamed(lambda v: memory.get(v, v))
     stored = {a: replace(a, type=retyped(a.type, index)) for a in group.axes}
-    inner = tuple(stored[a] for a in group.axes if a not in group.outer)
+    shared = max((n for n, a in enumerate(group.axes, 1) if a in group.outer), default=0)
+    inner = tuple(stored[a] for a in group.axes[shared:])
     if all(a.type.below == 1 for a in inner):
         inner = ()
     outer = tuple(a for a in stored.values() if a not in inner)
@@ -363,7 +364,9 @@ def kernel(group: Group, memory: dict[Value, Value]) -> Value:
         element = Build(close(inner, (element,))).result
     held = (v for v in known.values() if not isinstance(v.op, Constant))
     made = body(outer or inner, (element,), (), (*held, *sizes.values()))
-    return Kernel(made, hints=(root.hint or root.name,), location=root.location, device=root.device).result
+    result = Kernel(made, hints=(root.hint or root.name,), location=root.location, device=root.device).result
+    assert result.type == retyped(root.result.type, index), f"{root.result.type} became {result.type}"
+    return result
 
 
 def checking(element: Value, checked: tuple[Dim, ...]) -> Value:
