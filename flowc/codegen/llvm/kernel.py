@@ -85,7 +85,10 @@ class Kernel(Tiles):
             if isinstance(op, Alloc):
                 count, dtype = product(op.type.shape), op.type.dtype
                 total = total + dtype.bytes(count)
-                self.names[op.result, ()] = self.text.value(f"alloca {stored_type(dtype)}, i64 {self.i64(count)}, align 64")
+                # an array of known length may become registers
+                stored = stored_type(dtype)
+                kind = f"[{count} x {stored}]" if isinstance(count, int) else f"{stored}, i64 {self.i64(count)}"
+                self.names[op.result, ()] = self.text.value(f"alloca {kind}, align 64")
         if not at_most(total, STACK):
             raise ValueError(f"the local buffers of kernel {func.name} take {total} bytes, which may be more than {STACK}")
 

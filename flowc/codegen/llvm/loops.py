@@ -129,8 +129,10 @@ class Loops(Memory):
         return self.text.value(f"and i64 {span.stop}, -{LANES}")
 
     def lane_masks(self, limit: str, count: int) -> list[str | None]:
-        """Which lanes are below `limit`, which is at most 64."""
+        """Which lanes are below `limit`, which is at most 64; None where all of a vector are known to be."""
         t = self.text
+        if limit.isdigit() and int(limit) >= count * self.width:
+            return [None] * count
         small = self.splat(t.value(f"trunc i64 {limit} to i32"), "i32")
         masks = [t.value(f"icmp slt {self.vector('i32')} {steps(self.width, 'i32', c * self.width)}, {small}") for c in range(count)]
         if limit.isdigit():
