@@ -31,7 +31,7 @@ def read_where_they_lie(op: Scan) -> Found:
     known |= {p: sliced(x, op.step) for p, x in zip(op.slices, op.xs, strict=True)}
     inner = Rewriter(lambda _: None, known)
     results, roots = (tuple(map(inner.settled, vs)) for vs in (op.body.results, op.body.roots))
-    return replace(op, xs=(), body=body((op.step, *op.carries), results, roots, (*op.body.captured, *op.xs))).results
+    return replace(op, xs=(), body=body((op.step, *op.carries), results, roots, (*op.body.captured, *op.xs))).values
 
 
 def sliced(x: Value, step: Value) -> Value:
