@@ -7,10 +7,11 @@ expanded, and every other op has its definition by one more index.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from flowc.errors import OpError
 from flowc.ir.core import Block, Op, Value, body, derived_from, indices, needed, walk
-from flowc.ir.dims import Dim, dim
+from flowc.ir.dims import Dim, dim, substitute
 from flowc.ir.rewrite import named
 from flowc.ir.types import DType, Type, below
 from flowc.ops.accumulate import Accumulate
@@ -125,11 +126,14 @@ class _Batch:
 
     def of_accumulate(self, op: Accumulate) -> Value:
         b = Value(below(self.size), None, "b")
-        params: dict[Value, Value] = {p: Value(p.type, None, p.hint) for p in op.body.params}
+        params: dict[Value, Dim] = {}
+        for p in op.body.params:
+            params[p] = dim(Value(below(substitute(p.type.below or 0, params)), None, p.hint))
         value, *places = (self.at(r, b, params) for r in op.body.results)
         results = (value, SizeValue((dim(b),), Type(DType.i64)).result, *places)
-        outside = {v: None for r in results for v in tensors(r)}
-        return Accumulate(self.whole(op.init), op.fold, body((b, *params.values()), results, (), outside)).result
+        own = (b, *(v for d in params.values() for v in indices((d,))))
+        block = body(own, results, (), {v: None for r in results for v in tensors(r)})
+        return replace(op, init=self.whole(op.init), body=block).result
 
     def one_by_one(self, op: Tensor) -> Value:
         """The op for one example after the other."""

@@ -13,6 +13,10 @@ X = RANDOM.normal(size=(5, 4)).astype(np.float32)
 W = RANDOM.normal(size=(4, 3)).astype(np.float32)
 IDS = np.array([0, 3, 1, 1, 2], np.int32)
 
+IMAGES = RANDOM.normal(size=(5, 1, 2, 4, 4)).astype(np.float32)
+FILTERS = RANDOM.normal(size=(5, 3, 2, 2, 2)).astype(np.float32)
+PAIRS = RANDOM.integers(0, 4, size=(5, 2))
+
 FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "elementwise of several ranks": (lambda x, s: fc.exp(x) * s + fc.reshape(x, [2, 2])[:, :1], (X, X[:, 0])),
     "reductions": (lambda x: (fc.sum(x), fc.max(x, axis=0), fc.argmax(x), fc.mean(fc.reshape(x, [2, 2]), axis=1)), (X,)),
@@ -23,6 +27,16 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "a place of its own": (lambda x, i: (x[i], fc.take(x, i), fc.one_hot(i, 4)), (X, IDS)),
     "a derivative": (fc.grad(lambda x: fc.sum(fc.tanh(x) * x[1])), (X,)),
     "a derivative by hand": (fc.grad(fc.custom_derivative(lambda x: fc.sum(x), lambda x, d: d * 3.0 * x)), (X,)),
+    "orders": (lambda x: (fc.sort(x), fc.argsort(x, descending=True), fc.top_k(x, 2)), (X,)),
+    "a derivative through an order": (fc.grad(lambda x: fc.sum(fc.sort(x) * x)), (X,)),
+    "places that are written": (lambda x, i: (fc.scatter(x, i, x[:1] * 2.0, axis=0, reduce="sum"), fc.bincount(i, 4)), (X, PAIRS[:, :1])),
+    "a derivative of places": (fc.grad(lambda x, i: fc.sum(fc.square(fc.take(x, i)))), (X, PAIRS)),
+    "running sums": (lambda x: (fc.cumsum(x, axis=0), fc.cummax(x, axis=0, reverse=True)), (X,)),
+    "convolutions and pools": (lambda x, w: (fc.conv2d(x, w), fc.max_pool2d(x, 2)), (IMAGES, FILTERS)),
+    "sums of products": (lambda x: fc.einsum("ij,ik->kj", fc.reshape(x, [2, 2]), fc.reshape(x, [2, 2])), (X,)),
+    "a derivative of a loss": (fc.grad(lambda x, i: fc.cross_entropy(x, i)), (X, IDS)),
+    "random numbers of its own": (lambda n: fc.uniform(fc.f32, [3], seed=n), (np.arange(5),)),
+    "what is computed again": (fc.grad(lambda x: fc.sum(fc.remat(lambda y: fc.exp(fc.sin(y)))(x) * x)), (X,)),
     "steps": (lambda x, s: fc.scan(lambda c, v: (c * 0.5 + v, c * s), fc.constant(1.0), x, reverse=True), (X, X[:, 0])),
     "steps of which one value is the same for all": (
         lambda x: fc.scan(lambda c, v: ((c[0] + 1.0, c[1] * c[0] + v), c), (fc.constant(0.0), fc.constant(0.0)), x),
