@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,11 +14,13 @@ from flowc.graph.graph import RUN, Graph, get_default_graph, tensors
 from flowc.graph.structure import layout, leaves, mapped, paths
 from flowc.graph.tensor import Tensor
 from flowc.graph.types import Extent
-from flowc.ir.core import Block, Op, Value, ordered
+from flowc.ir.core import Block, Op, Symbol, Value, ordered
 from flowc.ir.dims import Dim, show
 from flowc.ir.types import Type, below
 from flowc.ops.control import Cond, Loop, Scan, StateWrite
 from flowc.ops.tensor import differ, equal_sizes
+
+BRANCH = "branch of cond"
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Traced:
     structure: Any
     inputs: tuple[Tensor, ...]
     ops: tuple[Op, ...]
+    writes: Mapping[Symbol, Value]  # of variables: their next values
 
     def returned(self, results: Sequence[Tensor], more: Sequence[Op] = ()) -> Any:
         """`results` in that structure; the ops, and `more`, are inside of the operation that made them."""
@@ -41,14 +44,29 @@ class Traced:
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any], name: str | None = None) -> Any:
     """What `true_fn` returns where `pred`, a bool scalar, holds, else what `false_fn` does; only one of them runs.
 
-    Both return the same structure of tensors of the same types.
+    Both return the same structure of tensors of the same types.  A variable that one assigns to stays as it is on the other side.
     """
     graph = next((x.graph for x in tensors(pred)), None) or get_default_graph()
     which = graph.as_tensor(pred)
-    then = region_of(graph, "branch of cond", (), true_fn)
-    orelse = region_of(graph, "branch of cond", (), false_fn)
-    inputs = (which, *then.inputs, *orelse.inputs)
-    results: tuple[Tensor, ...] = graph.record("Cond", inputs, lambda: Cond(graph.value_of(which), then.block, orelse.block).results, name)
+    start = len(graph.made)
+    then = region_of(graph, BRANCH, (), true_fn)
+    orelse = region_of(graph, BRANCH, (), false_fn)
+    kept = {v: Symbol(v.state.name) for v in graph.variables if v.state.name in then.writes or v.state.name in orelse.writes}
+
+    def side(traced: Traced) -> Block:
+        values = tuple(traced.writes.get(symbol, v.value) for v, symbol in kept.items())
+        given = [v for op in graph.made[:start] for v in op.values]
+        return ordered((), (*traced.block.results, *values), traced.block.roots, given) if kept else traced.block
+
+    def make() -> tuple[Value, ...]:
+        made = Cond(graph.value_of(which), side(then), side(orelse)).results
+        count = len(then.block.results)
+        for symbol, value in zip(kept.values(), made[count:], strict=True):
+            StateWrite(symbol, value)
+        return made[:count]
+
+    inputs = (which, *then.inputs, *orelse.inputs, *kept)
+    results: tuple[Tensor, ...] = graph.record("Cond", inputs, make, name)
     return then.returned(results, orelse.ops)
 
 
@@ -173,14 +191,19 @@ def region_of(graph: Graph, of: str, params: tuple[Value, ...], python: Callable
         results = [graph.as_tensor(x) for x in leaves(returned)]
         values = tuple(graph.value_of(x) for x in results)
         made = graph.made[region.start :]
-        if any(isinstance(op, StateWrite) for op in made):
-            raise graph.wrong(f"assigning to a variable inside a {of} is not there yet", help="assign what it returns")
+        writes = [op for op in made if isinstance(op, StateWrite)]
+        if writes and of != BRANCH:
+            raise graph.wrong(f"a variable cannot be assigned to inside a {of}", help="assign what it returns")
+        if len(writes) != len({op.symbol for op in writes}):
+            raise graph.wrong(f"one branch would write {writes[-1].symbol} twice")
+        made = [op for op in made if not isinstance(op, StateWrite)]
+        graph.made[region.start :] = made
         given = [v for op in graph.made[: region.start] for v in op.values]
         roots = tokens(check for check in checks(made) if during(check))
         block = ordered((*hidden, *params), values, roots, given)
     outside = [x for op in graph.operations[before:] for x in op.inputs if x.op.position < before or x.op.type == RUN]
     outside += [x for x in results if x.op.position < before]
-    return Traced(block, returned, tuple(dict.fromkeys(outside)), tuple(made))
+    return Traced(block, returned, tuple(dict.fromkeys(outside)), tuple(made), {op.symbol: op.value for op in writes})
 
 
 def _steps(graph: Graph, sequences: Sequence[Tensor], length: Extent) -> Dim:

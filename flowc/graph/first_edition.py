@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from flowc.graph.control import scan
 from flowc.graph.graph import Operation, get_default_graph, tensors
 from flowc.graph.session import Session
 from flowc.graph.tensor import Tensor
@@ -66,6 +67,15 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str | None 
         raise graph.wrong(f"axis {axis} of {x.called}, {x.value.type}, has {told}")
     before = (slice(None),) * (axis % x.ndim)
     return [x[(*before, n)] for n in range(count)]
+
+
+def map_fn(fn: Callable[[Any], Any], elems: Any, name: str | None = None) -> Any:
+    """`fn` of each row of `elems`, a tensor or a structure of them, stacked; `vmap` does it for all rows at once."""
+
+    def step(carry: None, x: Any) -> tuple[None, Any]:
+        return carry, fn(x)
+
+    return scan(step, None, elems, name=name)[1]
 
 
 def no_op(name: str | None = None) -> Operation:

@@ -17,6 +17,16 @@ def test_cond_gives_the_side_that_holds() -> None:
         np.testing.assert_array_equal(session.run(y, {x: [-1, -2, 1]}), [1, 2, -1])
 
 
+def test_a_branch_assigns_to_variables() -> None:
+    n, m, p = fc.Variable(1, name="n"), fc.Variable(10, name="m"), fc.placeholder(fc.i32)
+    y = fc.cond(p > 0, lambda: fc.cond(p > 1, lambda: n.assign(n + 5), lambda: m.assign_add(1)), lambda: n.assign(7) * 2)
+    with fc.Session() as session:
+        session.run(fc.global_variables_initializer())
+        for fed, gives, left in ((2, 6, [6, 10]), (1, 11, [6, 11]), (0, 14, [7, 11])):
+            assert session.run(y, {p: fed}) == gives
+            assert session.run([n, m]) == left
+
+
 def test_cond_takes_a_bool_of_python() -> None:
     with fc.Session() as session:
         assert session.run(fc.cond(False, lambda: fc.constant(1), lambda: fc.constant(2))) == 2
@@ -68,11 +78,17 @@ def test_a_loop_past_its_limit_ends_the_run() -> None:
             "        ^~~~~~~~~~~~~~~~~~~~~~",
         ),
         (
-            "n = fc.Variable(0)\nfc.cond(n > 0, lambda: n.assign(1), lambda: n)",
-            "model.py:4:1: error: assigning to a variable inside a branch of cond is not there yet\n"
-            "    fc.cond(n > 0, lambda: n.assign(1), lambda: n)\n"
-            "    ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~\n"
+            "n = fc.Variable(0)\nfc.while_loop(lambda i: i < 3, lambda i: n.assign(i), [0])",
+            "model.py:4:1: error: a variable cannot be assigned to inside a while_loop\n"
+            "    fc.while_loop(lambda i: i < 3, lambda i: n.assign(i), [0])\n"
+            "    ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~\n"
             "help: assign what it returns",
+        ),
+        (
+            "n = fc.Variable(0)\nfc.cond(n > 0, lambda: n.assign(1) + n.assign(2), lambda: n)",
+            "model.py:4:1: error: one branch would write n twice\n"
+            "    fc.cond(n > 0, lambda: n.assign(1) + n.assign(2), lambda: n)\n"
+            "    ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~",
         ),
     ],
 )

@@ -76,6 +76,7 @@ def test_old_names_and_formals_mean_the_built_ins() -> None:
         "squares": (tf.squared_difference(a, b), (A - B) ** 2),
         "gather": (tf.gather(params=a, indices=[2, 0]), A[[2, 0]]),
         "pieces": (tf.stack(tf.unstack(a, axis=1)), A.T),
+        "rows": (tf.map_fn(lambda row: tf.reduce_max(row) * row, a), A.max(1, keepdims=True) * A),
         "converted": (tf.convert_to_tensor([1, 2], tf.float32), np.array([1, 2], np.float32)),
         "tiled": (tf.tile(input=a, multiples=[2, 1]), np.tile(A, (2, 1))),
         "reshaped": (tf.reshape(tensor=a, shape=[4, 3]), A.reshape(4, 3)),
