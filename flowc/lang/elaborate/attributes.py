@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from flowc.errors import Note
 from flowc.ir.core import Value
 from flowc.lang import ast
 from flowc.lang.elaborate import scans, types
-from flowc.lang.elaborate.context import Frame, Names, Region, Write
+from flowc.lang.elaborate.context import Frame, Names, Region
 from flowc.lang.elaborate.report import Mistake, missing
 from flowc.lang.elaborate.values import Denotation, Several
 from flowc.ops.derivative import Remat
@@ -89,10 +89,7 @@ def _again(frame: Frame, statement: ast.Bind | ast.Define, evaluate: Callable[[F
     if made.token is not None:
         frame.region.roots.append(made.token)
     for name, result in zip(written, made.results[len(values) :], strict=True):
-        if name in frame.region.writes:
-            note = Note("it is written here first", frame.region.writes[name].span)
-            raise Mistake(f"{name} is written twice in a run", written[name].span, (note,))
-        frame.region.writes[name] = Write(result, written[name].span)
+        frame.write(name, replace(written[name], value=result))
     outside = dict(zip(values, made.results, strict=False))
     found = tuple(outside.get(v, v) if isinstance(v, Value) else v for v in items)
     return Several(found) if isinstance(x, Several) else found[0]

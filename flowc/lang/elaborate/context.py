@@ -61,10 +61,11 @@ class Names:
 
 @dataclass(frozen=True)
 class Write:
-    """The next value of a state, and where it is written."""
+    """The next value of a state, where it is written, and where the function is called that does so."""
 
     value: Value
     span: Span
+    call: Span | None = None
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,16 @@ class Frame:
         except OpError as error:
             told = [Note(text, at) for text, at in error.notes if isinstance(at, Span)]
             raise Mistake(str(error), span, (*notes, *told), error.help) from None
+
+    def write(self, name: str, write: Write) -> None:
+        """Notes that this block writes a state; raises `Mistake` where it does so already."""
+        first = self.region.writes.setdefault(name, write)
+        if first is write:
+            return
+        notes = [Note("it is written here first", first.span)]
+        for text, call in (("by this call", first.call), ("and by this one", write.call)):
+            notes += [Note(text, call)] if call is not None and first.call is not None else []
+        raise Mistake(f"{name} is written twice in a run", write.span, notes)
 
     def check(self) -> None:
         """Turns what the ops made since the last call assume of sizes into checks of the run."""

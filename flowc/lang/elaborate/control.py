@@ -10,7 +10,7 @@ from flowc.ir.core import Block, Namer, Value
 from flowc.ir.types import DType, Type
 from flowc.lang import ast
 from flowc.lang.elaborate import arithmetic, sizes, types
-from flowc.lang.elaborate.context import Bound, Frame, Names, Outcome, Region, Write
+from flowc.lang.elaborate.context import Bound, Frame, Names, Outcome, Region
 from flowc.lang.elaborate.report import Mistake
 from flowc.lang.elaborate.values import WRONG, Affine, Denotation, Element, Several, Wrong, describe, is_weak
 from flowc.ops.control import Cond, Loop
@@ -43,10 +43,7 @@ def conditional(frame: Frame, node: ast.If) -> Denotation:
     values = cond.results[: len(yielded[0])]
     for name, value in zip(names, cond.results[len(values) :], strict=True):
         write = regions[0].writes.get(name) or regions[1].writes[name]
-        if name in frame.region.writes:
-            note = Note("it is written here first", frame.region.writes[name].span)
-            raise Mistake(f"{name} is written twice in a run", write.span, (note,))
-        frame.region.writes[name] = Write(value, write.span)
+        frame.write(name, replace(write, value=value))
     return values[0] if len(values) == 1 else Several(values)
 
 

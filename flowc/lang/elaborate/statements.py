@@ -209,11 +209,8 @@ def _write(frame: Frame, statement: ast.Write) -> None:
     inner = frame.within(namers=(Namer(key),), targets=(), lone=_calls(frame, statement.value) == 1)
     pattern = types.pattern(lookup.file_frame(frame, frame.unit), item.type)
     value = types.fitted(inner, inner.evaluate(inner, statement.value), pattern, name, statement.value.span)
-    if key in frame.region.writes:
-        note = Note("it is written here first", frame.region.writes[key].span)
-        raise Mistake(f"{name} is written twice in a run", statement.span, (note,))
     if isinstance(value, Value):
-        frame.region.writes[key] = Write(value, statement.span)
+        frame.write(key, Write(value, statement.span, frame.calls[0][1] if frame.calls else None))
 
 
 def _assert(frame: Frame, statement: ast.Assert) -> None:
