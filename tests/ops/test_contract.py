@@ -335,6 +335,7 @@ CASES = [
     case("arange", [], [5], lambda: np.arange(5, dtype=np.int32)),
     case("arange", [], [7, -2, -3], lambda: np.arange(7, -2, -3, dtype=np.int32)),
     case("arange", [], [0, 1, 0.25], lambda: np.arange(0, 1, 0.25, dtype=np.float32)),
+    case("hann_window", [], [7], lambda: (np.sin(math.pi * np.arange(7) / 7) ** 2).astype(np.float32), 40),
     case("linspace", [], [0, 2, 5], lambda: np.linspace(0, 2, 5, dtype=np.float32)),
     case("eye", [], [3], lambda: np.eye(3, dtype=np.float32)),
     case("softmax", [PLAIN], ["$0"], softmax, 16),
@@ -355,7 +356,10 @@ CASES = [
     *(case(*given, **named) for *given, named in (*NETWORKS, *PLACES)),
     *(case(*given, **named) for *given, named in functions.CASES),
 ]  # fmt: skip
-RANDOM = {"dropout", "uniform", "normal", "randint", "bernoulli", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal"}
+RANDOM = {
+    "dropout", "uniform", "normal", "randint", "bernoulli", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "permutation",
+    "orthogonal",
+}  # fmt: skip
 
 
 def test_every_built_in_is_in_a_case() -> None:
