@@ -68,9 +68,11 @@ def _graphs(module: Module) -> list[dict[str, Any]]:
 def _graph(fn: Func) -> dict[str, Any]:
     """A graph's name, the ranges of its sizes and of those its results are made of, and the checks of its run."""
     from flowc.ir.core import walk
+    from flowc.ops.accumulate import Accumulate
     from flowc.ops.define import Define
 
-    checks = [(str(op.location or fn.location or ""), _what(op)) for op in walk(fn.body) if op.fails and not isinstance(op, Define)]
+    failing = [op for op in walk(fn.body) if op.fails and not isinstance(op, Define | Accumulate)]  # whose regions say what is checked
+    checks = [(str(op.location or fn.location or ""), _what(op)) for op in failing]
     listed = [{"place": place, "what": what} for place, what in dict.fromkeys(checks)]
     return {"name": fn.name, "sizes": dict(_ranges(fn)), "checks": listed}
 

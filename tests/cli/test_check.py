@@ -41,6 +41,13 @@ def test_checks_of_the_run_and_ranges_of_sizes_are_listed(flowc: Flowc) -> None:
     )
 
 
+def test_the_indices_of_a_scatter_are_listed_as_its_one_check(flowc: Flowc) -> None:
+    Path("m.flow").write_text("graph f(x: f32[9], ids: i64[3]) -> (y: f32[9]) {\n  y = scatter(x, ids, 1.0)\n}\n")
+    assert flowc("check", "m.flow").stdout == (
+        "m.flow: no errors\n  graph f\n    checked during the run: ids indexes x (m.flow:2:7)\n"
+    )
+
+
 def test_mistakes_of_all_files_are_told_at_once(flowc: Flowc) -> None:
     Path("other.flow").write_text("graph f(x: f32[N]) -> (y: f32[N]) { y = nope }\n")
     said = flowc("check", "wrong.flow", "scale.flow", "other.flow")
