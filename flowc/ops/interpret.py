@@ -197,7 +197,7 @@ class _Machine:
         return self.accumulated(op) if isinstance(op, Accumulate) else self.by_element(op)
 
     def expanded(self, value: Value) -> Array:
-        for v in needed((value,), self.values):
+        for v in needed((value,), _Known(self.values, self.known)):
             if v.op is not None and v is v.op.values[0]:
                 self.op(v.op)
         return self.values[value]

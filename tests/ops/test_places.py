@@ -17,6 +17,7 @@ from flowc.ir.types import DType, Type, below
 from flowc.ops.accumulate import FOLDS, Accumulate, Fetch, accumulate, fetch, i64
 from flowc.ops.call import built_ins, call
 from flowc.ops.elementwise import mul
+from flowc.ops.index import index
 from flowc.ops.interpret import run
 from flowc.ops.kernel import Reduce
 from flowc.ops.reduce import Sum
@@ -300,3 +301,12 @@ def test_a_wrong_argument_is_told_at_its_call(made: str, message: str) -> None:
     (found,) = refused.value.diagnostics
     assert found.message == message
 
+
+
+@pytest.mark.parametrize("bits", [False, True])
+def test_a_selection_is_sorted_though_only_the_run_knows_its_size(bits: bool, holds_natively: Holds) -> None:
+    x = value("x", DType.i32, N)
+    fn = func("f", (x,), (op("sort", index(x, [op("greater", x, 2)])),))
+    array = np.random.default_rng(5).integers(-9, 9, 100).astype(np.int32)
+    np.testing.assert_array_equal(run(fn, [array], bits=bits)[0], np.sort(array[array > 2]))
+    holds_natively(fn, [array])
