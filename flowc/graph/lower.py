@@ -10,7 +10,9 @@ from flowc.graph.graph import RUN, Graph, Operation
 from flowc.graph.tensor import Tensor
 from flowc.ir.core import Func, Module, Value, ordered, walk
 from flowc.ir.rewrite import Rewriter
+from flowc.ir.types import DType
 from flowc.ops.control import StateRead, StateWrite
+from flowc.ops.tensor import constant
 from flowc.source import Span, python_location
 
 
@@ -44,7 +46,8 @@ def lowered(
         if not (regions and during(check))
     )
     roots = (*checked, *(root for operation in reached for root in operation.roots))
-    params, roots, given = _fed(feeds, roots, tuple(x.value for x in results))
+    first = [x.value for operation in reached if operation.type == RUN for x in operation.outputs]
+    params, roots, given = _fed(feeds, roots, tuple(x.value for x in results), first)
     func = Func(name, ordered(params, given, roots), outputs, location=location)
     kept = {op.symbol for op in walk(func.body) if isinstance(op, StateRead | StateWrite)}
     return Module(name, (func,), tuple(v.state for v in graph.variables if v.state.name in kept))
@@ -58,7 +61,8 @@ def whole(graph: Graph) -> Module:
     initial = reach((), [v.initializer for v in graph.variables], ())
     outer = [o for o in graph.operations if o.region is None and o not in initial]
     read = {x.op for o in outer for x in o.inputs} | {o for outside in outer for o in outside.control_inputs}
-    feeds = [x for o in outer if o.type in ("Placeholder", RUN) for x in o.outputs]
+    fed = [o for o in graph.operations if o.type == RUN and o in read or o.type == "Placeholder" and o in outer]
+    feeds = [x for o in fed for x in o.outputs]
     last = [o for o in outer if o not in read and o.type not in ("Placeholder", "Variable", RUN)]
     results = [x for o in last for x in o.outputs]
     names = [x.value.hint if x.value.hint.isidentifier() else "" for x in results]
@@ -86,13 +90,14 @@ def reach(results: Iterable[Tensor], operations: Iterable[Operation], feeds: Ite
 
 
 def _fed(
-    feeds: Sequence[Tensor], roots: tuple[Value, ...], results: tuple[Value, ...]
+    feeds: Sequence[Tensor], roots: tuple[Value, ...], results: tuple[Value, ...], first: Sequence[Value]
 ) -> tuple[tuple[Value, ...], tuple[Value, ...], tuple[Value, ...]]:
-    """The parameters that stand for `feeds`, and roots and results over them."""
+    """The parameters that stand for `feeds`, and roots and results over them; numbers of runs that are not fed are that of the `first`."""
     params = tuple(x.value if x.value.op is None else Value(x.value.type, None, x.value.hint) for x in feeds)
-    if all(x.value is p for x, p in zip(feeds, params, strict=True)):
+    if not first and all(x.value is p for x, p in zip(feeds, params, strict=True)):
         return params, roots, results
-    known = {x.value: p for x, p in zip(feeds, params, strict=True)} | {p: p for p in params}
+    zero = constant(0, DType.i64)
+    known = {x.value: p for x, p in zip(feeds, params, strict=True)} | {p: p for p in params} | {v: zero for v in (*first, zero)}
     rewriter = Rewriter(lambda op: None, known)
     return params, tuple(map(rewriter.settled, roots)), tuple(map(rewriter.settled, results))
 

@@ -1,5 +1,6 @@
 """Names and formals of TensorFlow's first edition, against NumPy."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -106,6 +107,8 @@ def test_random_numbers_are_others_in_each_run_and_the_same_in_each_session() ->
     assert abs(normal.mean() - 1) < 0.2 and abs(normal.std() - 2) < 0.2
     assert uniform.min() >= -1 and uniform.max() < 3 and abs(uniform.mean() - 1) < 0.1
     assert np.abs(truncated).max() <= 1 and abs(truncated.std() - 0.5 * 0.88) < 0.05
+    places = [(math.erf(z / 0.5 / math.sqrt(2)) / math.erf(math.sqrt(2)) + 1) / 2 for z in sorted(truncated.tolist())]
+    assert np.abs(np.array(places) - (np.arange(2000) + 0.5) / 2000).max() < 1.6 / math.sqrt(2000)  # Kolmogorov and Smirnov, 1 %
     assert sorted(set(integers.tolist())) == [0, 1, 2, 3, 4]
 
 
@@ -116,6 +119,18 @@ def test_dropout_keeps_with_a_probability_that_is_fed() -> None:
         found = session.run(y, {keep: 0.25})
         assert set(found.tolist()) == {0.0, 4.0} and abs((found > 0).mean() - 0.25) < 0.03
         np.testing.assert_array_equal(session.run(y, {keep: 1.0}), np.ones(4000))
+
+
+def test_the_module_of_a_graph_draws_the_numbers_of_the_first_run() -> None:
+    w = tf.Variable(tf.random_normal([3]), name="w")
+    step = tf.assign_add(w, tf.random_uniform([3]))
+    model = tf.Model(tf.get_default_graph().module, tf.Options(cache=False))
+    with tf.Session() as session:
+        session.run(w.initializer)
+        np.testing.assert_array_equal(model.params["w"], session.run(w))
+        model.run(np.int64(1))
+        session.run(step)
+        np.testing.assert_array_equal(model.params["w"], session.run(w))
 
 
 def test_random_numbers_in_a_branch_belong_to_the_run() -> None:
