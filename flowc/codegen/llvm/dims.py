@@ -64,6 +64,8 @@ def _composed(t: Text, index: Mapping[Any, str], atom: Floor | Least, depth: Dep
     of, by = integer(t, index, atom.of, depth), integer(t, index, atom.by, depth)
     if isinstance(atom, Least):
         return t.value(f"call i64 @llvm.smin.i64(i64 {of}, i64 {by})")
+    if not at_least(atom.by, 1):  # of an axis of 0, which has no index
+        by = t.value(f"call i64 @llvm.smax.i64(i64 {by}, i64 1)")
     quotient = t.value(f"sdiv i64 {of}, {by}")
     if at_least(atom.of, 0):
         return quotient

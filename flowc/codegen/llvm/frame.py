@@ -219,6 +219,8 @@ class Frame:
         of, by = self.lanes_of(atom.of, coordinate), self.lanes_of(atom.by, coordinate)
         if isinstance(atom, Least):
             return t.value(f"call {vector} @llvm.smin.v{self.width}i64({vector} {of}, {vector} {by})")
+        if not at_least(atom.by, 1):  # of an axis of 0, which has no index
+            by = t.value(f"call {vector} @llvm.smax.v{self.width}i64({vector} {by}, {vector} splat (i64 1))")
         quotient = t.value(f"sdiv {vector} {of}, {by}")
         if at_least(atom.of, 0):
             return quotient
