@@ -13,6 +13,7 @@ from flowc.derivatives.reverse import pullback
 from flowc.errors import CompileError, OpError, RunError
 from flowc.ir.core import Func, Module, Value, body, func, walk
 from flowc.ir.dims import Dim, Polynomial, Size, dim
+from flowc.ir.narrow import rounded
 from flowc.ir.types import DType, Type, below
 from flowc.ops.accumulate import FOLDS, Accumulate, Fetch, accumulate, fetch, i64
 from flowc.ops.call import built_ins, call
@@ -310,3 +311,31 @@ def test_a_selection_is_sorted_though_only_the_run_knows_its_size(bits: bool, ho
     array = np.random.default_rng(5).integers(-9, 9, 100).astype(np.int32)
     np.testing.assert_array_equal(run(fn, [array], bits=bits)[0], np.sort(array[array > 2]))
     holds_natively(fn, [array])
+
+
+EVERYWHERE = """graph f(x: f32[N], ids: i64[M], c: bool) -> (y: f32[N], z: f32[N], s: f32[N]) {
+  y = if c { yield scatter(x, ids, 1.0, reduce="sum") } else { yield sort(x) }
+  z, _ = loop (v = x, n: i32 = 0) while n < 3 limit 10 { yield scatter(sort(v), ids, cumsum(v, 0)[:1], reduce="sum"), n + 1 }
+  s = scatter(scatter(x, ids, 2.0), ids, x[:1], reduce="max")
+}
+graph g(x: f64[N, 4], ids: i64[M]) -> (d: f64[N, 4]) {
+  y = take(sort(x, axis=0), ids)
+  d = grad(sum(cumprod(y, 0) * y), wrt=[x])
+}
+graph h(x: bf16[N], ids: i64[M], u: bf16[M]) -> (y: bf16[N], z: bf16[N], s: bf16[N], c: i64[4]) {
+  y = scatter(x, ids, u, reduce="sum")
+  z = sort(x, descending=true)
+  s = cumsum(x, 0)
+  c = histogram(x, 4, -1, 1)
+}
+"""
+
+
+def test_branches_loops_derivatives_and_narrow_floats_have_the_bits_of_their_graph() -> None:
+    made, module, random = Program(EVERYWHERE), elaborated(Source("m.flow", EVERYWHERE)), np.random.default_rng(6)
+    bf16 = [rounded(random.standard_normal(n).astype(np.float32), DType.bf16) for n in (80, 5)]
+    ids = random.integers(-80, 80, 5)
+    given = [("f", random.standard_normal(80).astype(np.float32), ids, np.asarray(c)) for c in (True, False)]
+    for name, *arrays in (*given, ("g", random.standard_normal((9, 4)), ids % 9), ("h", bf16[0], ids, bf16[1])):
+        for found, wanted in zip(made(name, *arrays, threads=2).outputs, run(module.func(name), arrays, bits=True), strict=True):
+            np.testing.assert_array_equal(found, wanted)
