@@ -17,6 +17,11 @@ IMAGES = RANDOM.normal(size=(5, 1, 2, 4, 4)).astype(np.float32)
 FILTERS = RANDOM.normal(size=(5, 3, 2, 2, 2)).astype(np.float32)
 PAIRS = RANDOM.integers(0, 4, size=(5, 2))
 
+
+def convolved(x: Any, w: Any) -> Any:
+    return fc.conv2d(x, w), fc.max_pool2d(x, 2)
+
+
 FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "elementwise of several ranks": (lambda x, s: fc.exp(x) * s + fc.reshape(x, [2, 2])[:, :1], (X, X[:, 0])),
     "reductions": (lambda x: (fc.sum(x), fc.max(x, axis=0), fc.argmax(x), fc.mean(fc.reshape(x, [2, 2]), axis=1)), (X,)),
@@ -32,7 +37,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "places that are written": (lambda x, i: (fc.scatter(x, i, x[:1] * 2.0, axis=0, reduce="sum"), fc.bincount(i, 4)), (X, PAIRS[:, :1])),
     "a derivative of places": (fc.grad(lambda x, i: fc.sum(fc.square(fc.take(x, i)))), (X, PAIRS)),
     "running sums": (lambda x: (fc.cumsum(x, axis=0), fc.cummax(x, axis=0, reverse=True)), (X,)),
-    "convolutions and pools": (lambda x, w: (fc.conv2d(x, w), fc.max_pool2d(x, 2)), (IMAGES, FILTERS)),
+    "convolutions and pools": (lambda x, w: convolved(fc.reshape(x, [1, 2, 4, 4]), fc.reshape(w, [3, 2, 2, 2])), (IMAGES, FILTERS)),
     "sums of products": (lambda x: fc.einsum("ij,ik->kj", fc.reshape(x, [2, 2]), fc.reshape(x, [2, 2])), (X,)),
     "a derivative of a loss": (fc.grad(lambda x, i: fc.cross_entropy(x, i)), (X, IDS)),
     "random numbers of its own": (lambda n: fc.uniform(fc.f32, [3], seed=n), (np.arange(5),)),
