@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from flowc.ir.core import Block, Func, Module, Op, Value, body, close, indices, needed, renamed, retyped, walk
-from flowc.ir.dims import Dim, Polynomial, at_most, atoms, dim, most, product
+from flowc.ir.dims import Dim, Polynomial, Size, at_most, atoms, dim, most, product
 from flowc.ir.rewrite import Found, Rewriter
 from flowc.ir.types import below
 from flowc.ops.accumulate import Accumulate
@@ -57,10 +57,11 @@ class Group:
         return frozenset(a for d in access if isinstance(d, Polynomial) for a in atoms(d) if a in self.axes)
 
     def within_row(self, d: Dim | Along) -> bool:
-        """Whether an index runs within a row rather than stand where the shared axes, and the steps of scans around, put it."""
+        """Whether an index runs within a row rather than stand where sizes, the shared axes and the steps of scans around put it."""
         if not isinstance(d, Polynomial):
-            return d != 0
-        return any(a not in self.outer and not (step_around(a) and a not in self.axes) for a in atoms(d))
+            return isinstance(d, Along)
+        fixed = (isinstance(a, Size) or a in self.outer or step_around(a) and a not in self.axes for a in atoms(d))
+        return not all(fixed)
 
 
 def step_around(atom: object) -> bool:
@@ -226,8 +227,7 @@ def admits(group: Group, op: Op) -> bool:
             return reduces is None
         group.rows.append(value)
         access = accesses[0]
-        fixed = [not isinstance(d, Along) and group.named((d,)) <= shared for d in access]
-        group.reads[value] = {tuple(d if still else Along(shared, op) for d, still in zip(access, fixed, strict=True)): None}
+        group.reads[value] = {tuple(Along(shared, op) if group.within_row(d) else d for d in access): None}
     return True
 
 
@@ -240,7 +240,7 @@ def in_a_chain(access: Access) -> bool:
 def fits_a_row(group: Group, value: Value) -> bool:
     """Whether the axes of `value` that the stages do not share are provably few enough for a local buffer."""
     access = next(iter(group.reads[value]))
-    inner = [n for n, d in zip(value.type.shape, access, strict=True) if isinstance(d, Along) or not group.named((d,)) <= group.outer]
+    inner = [n for n, d in zip(value.type.shape, access, strict=True) if group.within_row(d)]
     return at_most(value.type.dtype.bytes(product(map(most, inner))), ROW_BYTES)
 
 
