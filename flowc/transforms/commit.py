@@ -53,7 +53,7 @@ def updates_last(ops: Sequence[Op], updates: Updates) -> list[Op]:
     """The ops with those that compute updates, and what needs them, after all others."""
     late = {v for v in updates if state_of(v) is None}
     for op in ops:
-        if any(v in late for v in op.uses):
+        if any(v in late for v in (*op.values, *op.uses)):
             late.update(op.values)
     return sorted(ops, key=lambda op: any(v in late for v in op.values) or isinstance(op, StateWrite))
 

@@ -16,7 +16,7 @@ import pytest
 import flowc as fc
 from flowc.errors import CompileError, Error
 from flowc.ir.parser import parse_module
-from flowc.lang.elaborate import elaborate
+from flowc.lang.elaborate import elaborate, elaborate_tests
 from flowc.lang.parse import parse
 from flowc.lang.weights import WeightError, open_weights
 from flowc.ops.catalog import catalog
@@ -33,7 +33,8 @@ TOKEN = re.compile(r"\s+|[A-Za-z_][\w.]*|\d+(?:\.\d+)?|[^\sA-Za-z_\d]")
 
 
 def programs() -> list[str]:
-    files = [*sorted((ROOT / "samples").glob("*.flow")), *sorted((ROOT / "tests/text/elaborate").glob("*.flow"))]
+    folders = ("samples", "tests/lang", "tests/lang/samples", "tests/text/elaborate")
+    files = [file for folder in folders for file in sorted((ROOT / folder).glob("*.flow"))]
     marked = "\n".join(file.read_text(encoding="utf-8") for file in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
     return [*(file.read_text(encoding="utf-8") for file in files), *re.findall(r"```flow\n(.*?)```", marked, re.DOTALL)]
 
@@ -91,6 +92,47 @@ def test_changed_program_compiles_or_is_refused() -> None:
         compiled(module, stop="plan")
 
     assert attacked(compile_changed, 1) >= LEAST
+
+
+# What a word of scans and derivatives is replaced by, so that most of what comes out still reads as a program.
+WORDS = (
+    "x", "h0", "a", "h", "i", "loss", "h.z", "n", "s", "sum(x)", "x * x", "0..N", "1..3", "N..0", "[x]", "[]", "[x, h0]", "2.0",
+    "grad(loss, wrt=[x])", "@remat", "emit a", "yield h", "yield h emit a", "along 1", "limit 3", "x[i]", "zeros([i])", "x[x > 0.0]", "jvp(h, [x], [x])",
+)  # fmt: skip
+PROGRAM = """state k: f32 = 0
+fn scaled(x: f32[N], s: f32) -> f32[N] {
+  z = x * s
+  return z
+} derivative (dy: f32[N]) -> (f32[N], f32) {
+  return dy * s, sum(dy * x)
+}
+graph f(x: f32[N], h0: f32, n: i64, s: f32) -> (a: f32[N], b: f32) {
+  @remat
+  h, ys = scan (v in x, i in 0..N; h = h0) { yield tanh(h * v + s) emit h }
+  c, m = loop (c = h, m: i64 = 0) while m < n limit 5 { yield c * c, m + 1 }
+  d = if c > 0.0 { yield scaled(ys, c) } else { yield x }
+  loss = sum(d) + h
+  a = grad(loss, wrt=[x])
+  b = jvp(loss, wrt=[h0, s], tangent=[s, h0])
+  k := b
+}
+test "t" { check_grad(scaled, [1.0, 2.0], 0.5) }
+"""
+
+
+def test_changed_scans_and_derivatives_compile_or_are_refused() -> None:
+    places = [m.span() for m in re.finditer(r"@?\b\w+(\([^()]*\)|\[[^][]*\])?", PROGRAM)]
+
+    def compile_changed(chance: random.Random) -> None:
+        text = PROGRAM
+        for begin, end in sorted(chance.sample(places, chance.randint(1, 2)), reverse=True):
+            text = text[:begin] + chance.choice(WORDS) + text[end:]
+        source = Source("m.flow", text)
+        program = parse(source)
+        compiled(elaborate(program, source), stop="plan")
+        elaborate_tests(program, source)
+
+    assert attacked(compile_changed, 4) >= LEAST
 
 
 def test_changed_ir_is_read_or_refused() -> None:
