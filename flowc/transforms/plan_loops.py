@@ -180,13 +180,14 @@ class _Rounds:
             elif c.next is c.params[-1]:
                 c.where = planner.place[c.init]
             elif written_over(self.body, c.params[-1], c.next, planner.kernels):
-                c.where = into.get(c.result) or self.own(c) or planner.temporary(Value(c.init.type, None, c.result.hint or "carried"))
+                own = into.get(c.result) or planner.sole(c.init)
+                c.where = own or planner.temporary(Value(c.init.type, None, c.result.hint or "carried"))
                 self.kept.append(c.where)
                 planner.copied(c.init, c.where)
             else:
                 name = c.result.hint or "carried"
                 spare = planner.temporary(Value(c.init.type, None, f"{name}.next"))
-                c.buffers = (self.own(c) or planner.temporary(Value(c.init.type, None, name)), spare)
+                c.buffers = (planner.sole(c.init) or planner.temporary(Value(c.init.type, None, name)), spare)
                 planner.copied(c.init, c.buffers[0])
 
     def unchanged(self, value: Value) -> Value:
@@ -195,13 +196,6 @@ class _Rounds:
         if planner.root(value) in planner.states.values():
             planner.copied(value, planner.temporary(Value(value.type, None, value.hint)))
         return planner.place[value]
-
-    def own(self, c: _Carry) -> Value | None:
-        """The first value's own buffer, where nothing else needs it."""
-        planner, first = self.planner, c.init
-        own = planner.place[first]
-        alone = isinstance(first.op, Call) and planner.scope.used[first] == 1 and first in planner.scope.made
-        return own if alone and own in planner.wanted else None
 
     def slot(self, stack: Value, number: Dim, each: Type, type: Type, ops: list[Op]) -> Value:
         """What begins at a slot of a stack of `each`, by a view added to `ops`."""
