@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextvars import Token
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -49,7 +50,7 @@ class Session:
         self._programs: dict[tuple[tuple[Fetch, ...], tuple[Tensor, ...]], Program] = {}
         self._states: dict[Graph, dict[str, Array]] = {}
         self._entered: list[Token[Session | None]] = []
-        self._runs = 0  # that drew random numbers
+        self._runs = count()  # numbers of those that draw random numbers
         self._turn = Lock()  # of runs that read or write variables
 
     def run(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Any:
@@ -119,8 +120,7 @@ class Session:
         program = self._program(graph, fetches, feeds)
         given = [fed[x] for x in feeds]
         if program.numbered:
-            given.append(np.int64(self._runs))
-            self._runs += 1
+            given.append(np.int64(next(self._runs)))
         arrays = fitting(program.inputs, given)
         if not program.module.states:
             return self._found(fetches, program.run(arrays, {}))

@@ -59,25 +59,25 @@ def value_and_grad(f: Python, argnums: int | Sequence[int] = 0, has_aux: bool = 
     return like(f, both, "value_and_grad", argnums)
 
 
-def vjp(y: Any, wrt: Any = None, seed: Any = None, *more: Any) -> Any:
+def vjp(y: Any, *given: Any, **named: Any) -> Any:
     """The transposed derivative, of tensors or of a function.
 
-    `vjp(y, wrt, seed)`, of tensors: the derivative of the sum of `seed` times `y` by each of `wrt`, in its shape; 0 where y does not
+    `vjp(y, wrt, seed=None)`, of tensors: the derivative of the sum of `seed` times `y` by each of `wrt`, in its shape; 0 where y does not
     depend on it.  `y` and `seed` are one or several of equal types, without a seed 1 everywhere; a list for a list of `wrt`.
 
     `vjp(f, *arguments)`, of a function: what f gives, and a function from cotangents, structured as that is, to a
-    tuple of the cotangents of the arguments, each structured as its argument.
+    tuple of the cotangents of the arguments, each structured as its argument, None for what is no float.
     """
     if not callable(y):
-        return vjp_of_tensors(y, wrt, seed)
-    f = y
-    arguments = (*(x for x in (wrt, seed) if x is not None), *more)
-    if not _traced(arguments):
-        return _function(f)(*arguments), _pulled(f, arguments)
-    value = f(*arguments)
+        return vjp_of_tensors(y, *given, **named)
+    if named:
+        raise _wrong(f"the arguments of {called(y)} are passed to vjp by position, not {' and '.join(named)} by name")
+    if not _traced(given):
+        return _function(y)(*given), _pulled(y, given)
+    value = y(*given)
 
     def pull(cotangents: Any) -> Any:
-        return _transposed(value, arguments, cotangents)
+        return _transposed(value, given, cotangents)
 
     return value, pull
 

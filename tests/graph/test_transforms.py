@@ -154,6 +154,12 @@ WRONG = {
         "    f(np.ones(3, np.float32))\n"
         "    ^~~~~~~~~~~~~~~~~~~~~~~~~",
     ),
+    "an argument by name": (
+        "fc.vjp(lambda x: x, x=np.ones(3, np.float32))",
+        "model.py:3:1: error: the arguments of <lambda> are passed to vjp by position, not x by name\n"
+        "    fc.vjp(lambda x: x, x=np.ones(3, np.float32))\n"
+        "    ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~",
+    ),
     "cotangents of another structure": (
         "y, pull = fc.vjp(lambda x: (x, x), np.ones(3, np.float32))\npull(np.ones(3, np.float32))",
         "model.py:4:1: error: cotangents are structured as what the function gives\n"
