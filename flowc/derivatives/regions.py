@@ -74,63 +74,90 @@ def through_steps(pull: Pull, s: Steps, ends: Given, emits: Given, entering: Giv
     a sum of products is not carried: its factors are stacked, and contracted once after the scan.
     """
     m, captured = len(s.init), tuple(s.body.captured)
+    step = _again(s)
+    floats = [n for n, c in enumerate(step.carries) if c.type.dtype.is_float]
     given = [x for x in captured if x in smooth]
+    sliced = [n for n, x in enumerate(s.xs) if x in smooth]
+
+    sequences = dict(zip((*step.slices, *step.carries), (*s.xs, *s.stacks), strict=True))
+    d_carries = [cotangent_of(step.carries[n], s.init[n]) for n in floats]
+    seeds = _Seeds()
+    for n, d in zip(floats, d_carries, strict=True):
+        seeds.add(step.results[n], d)
+    for values, stacks in ((step.results[m:], emits), (step.carries, entering)):
+        for value, stack in zip(values, stacks, strict=True):
+            if stack is not None:
+                d = cotangent_of(value, value)
+                sequences[d] = stack
+                seeds.add(value, d)
+    outside = {x: x in smooth for x in captured} | dict.fromkeys((*step.slices, *step.carries), True)
+    wrt = (*(step.carries[n] for n in floats), *given, *(step.slices[n] for n in sliced))
+    parts = iter(pull(seeds.of, wrt, outside))
+    d_before = [next(parts) for _ in floats]
+    sums = _sums(dict(zip(given, parts, strict=False)), step.t, s.count, captured)
+    d_slices = list(parts)
+
+    stacked = [v for v in sums.stacked if v not in sequences]
+    first = [g if g is not None else zero(s.init[n]) for n in floats for g in (ends[n],)]
+    carries = [*zip(first, d_carries, d_before, strict=True), *sums.carried]
+    made = iter(scan_over(step.t, sequences, s.count, not s.backwards, carries, (*d_slices, *stacked), captured))
+    found: Cotangents = defaultdict(list)
+    for n, d in zip(floats, made, strict=False):
+        if s.init[n] in smooth:
+            found[s.init[n]].append(d)
+    for x, d in zip(sums.of_carried, made, strict=False):
+        found[x].append(d)
+    for n, d in zip(sliced, made, strict=False):
+        found[s.xs[n]].append(d)
+    sequences |= dict(zip(stacked, made, strict=True))
+    for x, build in sums.lifted.items():
+        found[x].append(build(sequences))
+    return found
+
+
+@dataclass(frozen=True)
+class _Again:
+    """A forward step over parameters of its own."""
+
+    t: Value
+    slices: tuple[Value, ...]
+    carries: tuple[Value, ...]
+    results: tuple[Value, ...]
+
+
+def _again(s: Steps) -> _Again:
     t = Value(below(s.count), None, s.step.hint if s.step else "t")
     slices, carries = fresh(s.slices), fresh(s.carries)
     renamed = dict(zip((*s.slices, *s.carries), (*slices, *carries), strict=True)) | ({s.step: t} if s.step else {})
-    again = Rewriter(lambda _: None, {v: v for v in captured} | renamed)
-    results = tuple(map(again.settled, s.body.results))
-    floats = [n for n, c in enumerate(carries) if c.type.dtype.is_float]
-    smooth_slices = [n for n, x in enumerate(s.xs) if x in smooth]
+    rewriter = Rewriter(lambda _: None, {v: v for v in s.body.captured} | renamed)
+    return _Again(t, slices, carries, tuple(map(rewriter.settled, s.body.results)))
 
-    d_carries = [cotangent_of(carries[n], s.init[n]) for n in floats]
-    sums = [cotangent_of(x, x) for x in given]
-    seeds = _Seeds()
-    for n, d in zip(floats, d_carries, strict=True):
-        seeds.add(results[n], d)
-    sequences: dict[Value, Value] = dict(zip((*slices, *carries), (*s.xs, *s.stacks), strict=True))
-    for values, stacks in ((results[m:], emits), (carries, entering)):
-        for value, stack in zip(values, stacks, strict=True):
-            if stack is not None:
-                param = cotangent_of(value, value)
-                sequences[param] = stack
-                seeds.add(value, param)
-    outside = {x: x in smooth for x in captured} | dict.fromkeys((*slices, *carries), True)
-    wrt = (*(carries[n] for n in floats), *given, *(slices[n] for n in smooth_slices))
-    parts = pull(seeds.of, wrt, outside)
-    f, g = len(floats), len(given)
 
-    held, extra, after = [*parts[:f]], list[Value](), dict[Value, list[Callable[[Mapping[Value, Value]], Value]]]()
-    carried: list[tuple[Value, Value, Value]] = []  # captured value, its sum before and after a step
-    for x, before, part in zip(given, sums, parts[f : f + g], strict=True):
+@dataclass(frozen=True)
+class _Sums:
+    """The cotangents of captured values, which all steps add to."""
+
+    carried: list[tuple[Value, Value, Value]]  # first, before and after a step
+    of_carried: list[Value]
+    stacked: list[Value]  # of a step, for what is summed after all of them
+    lifted: dict[Value, Callable[[Mapping[Value, Value]], Value]]
+
+
+def _sums(parts: Mapping[Value, Value], t: Value, count: Dim, captured: tuple[Value, ...]) -> _Sums:
+    """How what each step adds to the cotangent of a captured value is summed."""
+    sums = _Sums([], [], [], {})
+    for x, part in parts.items():
         if is_zero(part):
             continue
-        found = lifted(part, t, s.count, set(captured))
-        if found is None:
-            carried.append((x, before, add(before, part)))
+        after = lifted(part, t, count, set(captured))
+        if after is not None:
+            sums.lifted[x] = after.build
+            sums.stacked.extend(v for v in after.stacked if v not in sums.stacked)
         else:
-            after[x] = [found.build]
-            extra += [v for v in found.stacked if v not in sequences and v not in extra]
-    emitted = (*parts[f + g :], *extra)
-    init = [e if e is not None else zero(s.init[n]) for n, e in zip(floats, [ends[n] for n in floats], strict=True)]
-    back = scan_over(
-        t, sequences, s.count, not s.backwards,
-        [*zip(init, d_carries, held, strict=True), *((zero(x), before, now) for x, before, now in carried)],
-        emitted, captured,
-    )  # fmt: skip
-    d_init, d_sums, stacked = back[:f], back[f : f + len(carried)], back[f + len(carried) :]
-    sequences |= dict(zip(extra, stacked[len(smooth_slices) :], strict=True))
-    found_: Cotangents = defaultdict(list)
-    for n, d in zip(floats, d_init, strict=True):
-        if s.init[n] in smooth:
-            found_[s.init[n]].append(d)
-    for (x, _, _), d in zip(carried, d_sums, strict=True):
-        found_[x].append(d)
-    for x, builds in after.items():
-        found_[x] += [build(sequences) for build in builds]
-    for n, d in zip(smooth_slices, stacked, strict=False):
-        found_[s.xs[n]].append(d)
-    return found_
+            before = cotangent_of(x, x)
+            sums.of_carried.append(x)
+            sums.carried.append((zero(x), before, add(before, part)))
+    return sums
 
 
 def scan_over(
