@@ -97,7 +97,8 @@ def test_changed_program_compiles_or_is_refused() -> None:
 # What a word of scans and derivatives is replaced by, so that most of what comes out still reads as a program.
 WORDS = (
     "x", "h0", "a", "h", "i", "loss", "h.z", "n", "s", "sum(x)", "x * x", "0..N", "1..3", "N..0", "[x]", "[]", "[x, h0]", "2.0",
-    "grad(loss, wrt=[x])", "@remat", "emit a", "yield h", "yield h emit a", "along 1", "limit 3", "x[i]", "zeros([i])", "x[x > 0.0]", "jvp(h, [x], [x])",
+    "@remat", "grad(loss, wrt=[x])", "emit a", "yield h", "yield h emit a", "along 1", "limit 3",
+    "x[i]", "zeros([i])", "x[x > 0.0]", "jvp(h, [x], [x])",
 )  # fmt: skip
 PROGRAM = """state k: f32 = 0
 fn scaled(x: f32[N], s: f32) -> f32[N] {

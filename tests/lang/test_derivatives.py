@@ -38,6 +38,24 @@ graph f(x: f64[3]) -> (f64[3], f64[3], f64[3], f64[3], f64[3]) {{
         np.testing.assert_allclose(got, expected, rtol=1e-12)
 
 
+def test_values_inside_calls_have_the_names_of_dumps_in_functions_and_under_given_names() -> None:
+    text = f"""{DENSE}
+fn inner(x: f64[N], k: f64[N]) -> f64[N] {{
+  @name("head")
+  h = dense(x, k) + dense(k, x)
+  return grad(sum(h), wrt=[h.dense.y])
+}}
+graph f(x: f64[3]) -> (f64[3], f64[3]) {{
+  @name("given")
+  g = dense(x, w)
+  return inner(x, w), grad(sum(g), wrt=[g.y])
+}}
+"""
+    exact = 1 - np.tanh(X) ** 2
+    for got in found(text, X):
+        np.testing.assert_allclose(got, exact, rtol=1e-12)
+
+
 def test_derivatives_nest() -> None:
     text = """graph f(x: f64[3], t: f64[3]) -> f64[3] {
   return grad(sum(grad(sum(x ** 3.0), wrt=[x]) * t), wrt=[x])

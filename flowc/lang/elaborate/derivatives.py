@@ -124,11 +124,14 @@ def _inner(frame: Frame, node: ast.Expression, known: dict[str, Value]) -> Value
     if chain is None:
         return None
     head, parts = chain
-    if frame.names.get(head.text) is None:
+    bound = frame.names.get(head.text)
+    if bound is None:
         return None
     name = frame.prefix + ".".join([head.text, *parts])
-    if name in known:
-        return known[name]
+    own = [".".join([bound.denotation.hint, *parts])] if isinstance(bound.denotation, Value) else []  # as `@name` says
+    found = next((known[n] for n in (name, *own) if n in known), None)
+    if found is not None:
+        return found
     near = did_you_mean(name, known)
     raise Mistake(f"what is differentiated uses no value {types.source_text(node)}", node.span, help=near)
 
