@@ -210,6 +210,8 @@ class _Machine:
         return np.where(used, found, np.zeros((), data.dtype))
 
     def store(self, value: Value, buffer: Value, at: Sequence[Dim], inside: Sequence[Dim]) -> None:
+        if not self.buffers[buffer].data.size:
+            return  # a place in it was checked and is told
         used = np.broadcast_to(self.wide(self.active) & self.wide(self.holds(inside)), self.grid)
         place = tuple(np.broadcast_to(p, self.grid)[used] for p in self.place(buffer, at, used))
         self.buffers[buffer].data[place] = np.broadcast_to(self.wide(self.value(value)), self.grid)[used]

@@ -143,6 +143,13 @@ def test_an_index_out_of_range_ends_the_run_with_its_place_and_leaves_the_state(
     np.testing.assert_array_equal(program.states()["table"], [[1, 1], [3, 3], [1, 1], [2, 2]])
 
 
+def test_nothing_is_written_to_a_tensor_without_elements() -> None:
+    text = "dim N in 0..\ngraph f(x: f32[N, 70], ids: i64[M], u: f32[N], v: f32[M]) -> (y: f32[N, 70], z: f32[N]) {\n"
+    made = Program(text + "  y = scatter(x, ids, 1.0)\n  z = scatter(u, ids, v)\n}\n")
+    result = made("f", np.zeros((0, 70)), [0], np.zeros(0), [1.0])
+    assert (result.code, result.error[2:]) == (2, (0, 0))
+
+
 def test_the_interpreter_tells_the_index_in_the_words_of_the_program() -> None:
     fn = elaborated(Source("m.flow", SCATTER)).func("f")
     with pytest.raises(RunError) as told:

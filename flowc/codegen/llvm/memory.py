@@ -106,13 +106,14 @@ class Memory(Frame):
         if dtype is DType.bool:
             kind = self.type(dtype, lanes)
             name = t.value(f"zext {kind} {name} to {self.vector('i8') if lanes else 'i8'}")
-        still = self.holds([d for d in op.inside if not lanes or not self.moves(d)], coordinate)
+        inside = (*op.inside, *nonempty(op.at))
+        still = self.holds([d for d in inside if not lanes or not self.moves(d)], coordinate)
         if not lanes:
             where = self.address(op.buffer, place, coordinate)
             where = where if still is None else t.value(f"select i1 {still}, ptr {where}, ptr {self.nowhere()}")
             t.do(f"store {stored} {name}, ptr {where}, align {dtype.alignment}")
             return
-        varied = self.both(self.mask(coordinate), self.allowed([d for d in op.inside if self.moves(d)], coordinate), True)
+        varied = self.both(self.mask(coordinate), self.allowed([d for d in inside if self.moves(d)], coordinate), True)
         mask, vector = self.both(varied, self.splat(still, "i1") if still else None, True), self.vector(stored)
         if linear(place, self.tile[-1].index) != 1:
             where, allowed = self.addresses(op.buffer, place, coordinate), mask or "splat (i1 true)"
