@@ -10,7 +10,8 @@ from typing import Any
 from flowc.graph.graph import get_default_graph, tensors
 from flowc.graph.sources import cast
 from flowc.graph.tensor import Tensor
-from flowc.ops.call import built_ins, parameters, reference
+from flowc.ops.call import built_ins, parameters
+from flowc.ops.reference import reference
 
 # Names of TensorFlow's first edition that a built-in has beside its own.
 NAMES: Mapping[str, str] = MappingProxyType(

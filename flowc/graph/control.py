@@ -96,19 +96,30 @@ def while_loop(
 
 def scan(
     f: Callable[..., Any],
-    init: Any,
+    init: Any = None,
     xs: Any = None,
     length: Extent = None,
     reverse: bool = False,
     remat: bool = False,
     name: str | None = None,
-) -> tuple[Any, Any]:
+    elems: Any = None,
+    initializer: Any = None,
+) -> Any:
     """The last carried value and what was emitted, of `carry, y = f(carry, x)` for each x along axis 0 of `xs`, from `init` on.
 
     Carried values, xs and emitted values are tensors or structures of them, or None; without xs there are `length` steps, and x is None.
     What is emitted is stacked along axis 0, at the place of its x also where `reverse` goes from the last to the first.
     With `remat`, reverse mode keeps the carried values of every ceil(sqrt(length))-th step only, and computes the others again.
+
+    As in TensorFlow's first edition `scan(f, elems, initializer=init)` gives all values of `carry = f(carry, x)`, stacked.
     """
+    if initializer is not None:
+        rows = init if elems is None else elems
+
+        def both(carry: Any, x: Any) -> tuple[Any, Any]:
+            return (f(carry, x),) * 2
+
+        return scan(both, initializer, rows, length, reverse, remat, name)[1]
     given = [x for x in leaves((init, xs)) if x is not None]
     graph = next((x.graph for x in given if isinstance(x, Tensor)), None) or get_default_graph()
     carried, sequences = ([graph.as_tensor(x) for x in leaves(part) if x is not None] for part in (init, xs))

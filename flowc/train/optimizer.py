@@ -37,7 +37,10 @@ class Optimizer:
         self._compiled: Function | None = None
 
     def rule(self, x: Tensor, g: Tensor, slots: Slots, rate: Any, t: Any) -> tuple[Tensor, Slots]:
-        """x after a step along the gradient `g`, and its slots; t is the number of the step, from 1, in the dtype of x."""
+        """x after a step along the gradient `g`, and its slots; t is the number of the step, from 1.
+
+        `rate`, where it is no number, and t are in f32, in f64 where x is; `fitting` puts what comes of them into the dtype of x.
+        """
         raise NotImplementedError(type(self).__name__)
 
     def first(self, slot: str) -> float:
@@ -80,8 +83,8 @@ class Optimizer:
             rate = self.learning_rate(counter) if callable(self.learning_rate) else self.learning_rate
             done: list[Tensor | Operation] = []
             for g, v in pairs:
-                t = (counter + 1).astype(v.dtype) if counter is not None else None
-                new, kept = self.rule(v, g, cast(Slots, slots[v]), _as(rate, v), t)
+                t = (counter + 1).astype(wide(v)) if counter is not None else None
+                new, kept = self.rule(v, g, cast(Slots, slots[v]), _in(rate, wide(v)), t)
                 done += [v.assign(new), *(slots[v][slot].assign(value) for slot, value in kept.items())]
             done += [counter.assign(counter + 1)] if counter is not None else []
             done += [global_step.assign_add(1)] if global_step is not None else []
@@ -145,7 +148,7 @@ class Optimizer:
         kept: dict[str, list[Any]] = {slot: [] for slot in self.slots}
         for x, g, *own in zip(leaves(params), leaves(grads), *(leaves(state[slot]) for slot in self.slots), strict=True):
             slots: Slots = dict(zip(self.slots, own, strict=True))
-            new, after = (x, slots) if g is None else self.rule(x, g, slots, _as(rate, x), (step + 1).astype(x.dtype))
+            new, after = (x, slots) if g is None else self.rule(x, g, slots, _in(rate, wide(x)), (step + 1).astype(wide(x)))
             values.append(new)
             for slot in self.slots:
                 kept[slot].append(after[slot])
@@ -157,9 +160,18 @@ def _like(structure: Any, values: Sequence[Any]) -> Any:
     return mapped(structure, lambda _: next(following))
 
 
-def _as(rate: Any, x: Any) -> Any:
-    """The rate in the dtype of x; a number takes it by itself."""
-    return rate.astype(x.dtype) if isinstance(rate, Tensor) else rate
+def fitting(value: Any, x: Tensor) -> Any:
+    """A scalar in the dtype of x; a number takes it by itself."""
+    return _in(value, x.dtype)
+
+
+def wide(x: Tensor) -> str:
+    """The dtype in which rates and numbers of steps for x are computed."""
+    return "f64" if x.dtype.name == "f64" else "f32"
+
+
+def _in(value: Any, dtype: Any) -> Any:
+    return value.astype(dtype) if isinstance(value, Tensor) else value
 
 
 def _hidden(graph: Graph, name: str, first: Tensor) -> Variable:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from flowc.graph.tensor import Tensor
-from flowc.train.optimizer import Optimizer, Slots
+from flowc.train.optimizer import Optimizer, Slots, fitting
 
 
 class GradientDescent(Optimizer):
     """x - r * g"""
 
     def rule(self, x: Tensor, g: Tensor, slots: Slots, rate: Any, t: Any) -> tuple[Tensor, Slots]:
-        return x - rate * g, {}
+        return x - fitting(rate, x) * g, {}
 
 
 class Momentum(Optimizer):
@@ -27,7 +27,7 @@ class Momentum(Optimizer):
     def rule(self, x: Tensor, g: Tensor, slots: Slots, rate: Any, t: Any) -> tuple[Tensor, Slots]:
         v = self.momentum * slots["momentum"] + g
         along = g + self.momentum * v if self.use_nesterov else v
-        return x - rate * along, {"momentum": v}
+        return x - fitting(rate, x) * along, {"momentum": v}
 
 
 class Adam(Optimizer):
@@ -52,7 +52,7 @@ class Adam(Optimizer):
 
     def rule(self, x: Tensor, g: Tensor, slots: Slots, rate: Any, t: Any) -> tuple[Tensor, Slots]:
         m, v = self.moments(g, slots)
-        own = rate * (sqrt(1 - self.beta2**t) / (1 - self.beta1**t))
+        own = fitting(rate * (sqrt(1 - self.beta2**t) / (1 - self.beta1**t)), x)
         return x - own * m / (sqrt(v) + self.epsilon), {"m": m, "v": v}
 
 
@@ -76,8 +76,9 @@ class AdamW(Adam):
 
     def rule(self, x: Tensor, g: Tensor, slots: Slots, rate: Any, t: Any) -> tuple[Tensor, Slots]:
         m, v = self.moments(g, slots)
-        along = m / (1 - self.beta1**t) / (sqrt(v / (1 - self.beta2**t)) + self.epsilon)
-        return x - rate * (along + self.weight_decay * x), {"m": m, "v": v}
+        first, second = (fitting(1 - beta**t, x) for beta in (self.beta1, self.beta2))
+        along = m / first / (sqrt(v / second) + self.epsilon)
+        return x - fitting(rate, x) * (along + self.weight_decay * x), {"m": m, "v": v}
 
 
 class RMSProp(Optimizer):
@@ -106,7 +107,7 @@ class RMSProp(Optimizer):
         s = self.decay * slots["rms"] + (1 - self.decay) * (g * g)
         a = self.decay * slots["mean"] + (1 - self.decay) * g if self.centered else None
         spread = s + self.epsilon if a is None else s - a * a + self.epsilon
-        u = self.momentum * slots["momentum"] + rate * g / sqrt(spread)
+        u = self.momentum * slots["momentum"] + fitting(rate, x) * g / sqrt(spread)
         return x - u, {"rms": s, "momentum": u} | ({} if a is None else {"mean": a})
 
 
@@ -124,7 +125,7 @@ class Adagrad(Optimizer):
 
     def rule(self, x: Tensor, g: Tensor, slots: Slots, rate: Any, t: Any) -> tuple[Tensor, Slots]:
         a = slots["accumulator"] + g * g
-        return x - rate * g / sqrt(a), {"accumulator": a}
+        return x - fitting(rate, x) * g / sqrt(a), {"accumulator": a}
 
 
 def sqrt(x: Tensor) -> Tensor:

@@ -35,6 +35,11 @@ def test_a_scan_without_xs_has_a_length() -> None:
     np.testing.assert_array_equal(began, [1, 2, 4, 8, 16])
 
 
+def test_a_scan_of_the_first_edition_gives_what_it_carries() -> None:
+    f = fc.function(lambda x: fc.scan(lambda a, x: a + x, x, initializer=np.float64(1)))
+    np.testing.assert_allclose(f(X), 1 + np.cumsum(X))
+
+
 @pytest.mark.parametrize("remat", [False, True])
 def test_a_scan_has_derivatives(remat: bool) -> None:
     def f(x: Any, w: Any) -> Any:

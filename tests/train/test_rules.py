@@ -117,6 +117,17 @@ def test_steps_of_values_follow_the_formula(name: str) -> None:
         np.testing.assert_allclose(values[key], value, rtol=1e-6)
 
 
+@pytest.mark.parametrize("make", [fc.train.Adam, fc.train.AdamW])
+def test_the_first_step_of_narrow_floats_is_the_rate(make: Callable[..., fc.train.Optimizer]) -> None:
+    x = fc.constant([1.0, -2.0, 4.0]).astype(fc.bf16)
+    optimizer = make(lambda step: fc.train.linear_warmup(0.5, step, 1), epsilon=1e-6)
+    new, _ = optimizer.update([x], [x], optimizer.init([x]))
+    with fc.Session() as session:
+        found = session.run(new[0].astype(fc.f32))
+    decay = 0.5 * 0.01 * np.array([1, -2, 4]) if make is fc.train.AdamW else 0
+    np.testing.assert_allclose(found, np.array([0.5, -1.5, 3.5]) - decay, rtol=0.02)
+
+
 def test_training_is_one_compiled_function() -> None:
     optimizer = fc.train.Adam(0.1, beta2=0.99, epsilon=1e-3)
 
