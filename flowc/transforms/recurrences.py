@@ -95,9 +95,9 @@ class _Round:
         self.scalars = {p: Value(Type(p.type.dtype), None, p.hint) for p in op.carries}
         self.others: list[Read] = []
         self.known = {v: v if isinstance(v.op, Constant) else memory.get(v, v) for v in op.body.captured}
-        own = {v: v for o in op.body.ops for v in o.results}
+        self.own = {v: v for o in op.body.ops for v in o.results}
         stay = (*self.known.values(), *self.scalars.values(), *op.carries, step, *at)
-        self.rewriter = Rewriter(self.inline, {**{v: v for v in stay}, **own, **self.known, op.step: step})
+        self.rewriter = Rewriter(self.inline, {**{v: v for v in stay}, **self.own, **self.known, op.step: step})
 
     def element(self, value: Value) -> Value:
         return self.rewriter.settled(Read(value, self.at).result)
@@ -110,7 +110,7 @@ class _Round:
             if op.at != self.at or op.inside:
                 self.others.append(op)
             return scalar
-        if source is None or not said_by_index(source):
+        if not said_by_index(source) or op.tensor not in self.own and not isinstance(source, Constant):
             return None
         return guarded(element_of(source, op.at), op.inside)
 

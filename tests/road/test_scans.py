@@ -277,6 +277,29 @@ func @f[T in 0..](%x: f32[T, 8], %k: i64) -> (%total: f32[8], %firsts: f32[T]) {
 }
 """
 
+# What a scan that carries nothing reads is made outside of it, by another scan.
+OUTSIDE = """
+func @f[T in 0..](%x: f32[T], %y: f32[3, T]) -> (%zs: f32[T]) {
+  %h0 = constant value=0.5 : f32
+  %one = constant value=1.0 : f32
+  %total, %sums = scan [%x], [%h0], [T]BACK : f32, f32[T] (%t: index[T], %s: f32, %c: f32) {
+    %n = add %c, %s : f32
+    yield %n, %n
+  }
+  %last, %a = scan [%y], [%sums], [3]BACK : f32[T], f32[3] (%t: index[3], %s: f32[T], %c: f32[T]) {
+    %m = add %c, %s : f32[T]
+    %b = sum %m axis=(0) : f32
+    yield %m, %b
+  }
+  %e = negative %last : f32[T]
+  %zs = scan [%e], [], [T]BACK : f32[T] (%t: index[T], %s: f32) {
+    %z = add %s, %one : f32
+    yield %z
+  }
+  return %zs
+}
+"""
+
 # A recurrence inside a scan, over rows that the outer step names.
 ROWS = """
 func @f[T in 0.., N in 0..](%x: f32[T, N, 4], %h0: f32[4]) -> (%h: f32[4], %ys: f32[T, N, 4]) {
@@ -294,7 +317,8 @@ func @f[T in 0.., N in 0..](%x: f32[T, N, 4], %h0: f32[4]) -> (%h: f32[4], %ys: 
 
 GRAPHS = {
     "rnn": RNN, "stacked": STACKED, "shared": SHARED, "swapped": SWAPPED, "nested": NESTED, "control": CONTROL, "counted": COUNTED,
-    "elements": ELEMENTS, "numbers": NUMBERS, "handed": HANDED, "apart": APART, "rows": ROWS, "causal": CAUSAL, "sized": SIZED,
+    "elements": ELEMENTS, "numbers": NUMBERS, "handed": HANDED, "apart": APART, "rows": ROWS,
+    "causal": CAUSAL, "sized": SIZED, "outside": OUTSIDE,
 }  # fmt: skip
 ALONE = ("elements", "numbers", "handed", "apart")  # scans that are one kernel, or none
 SEVERAL = [(name, back) for name in GRAPHS for back in (False, True)]
