@@ -56,6 +56,11 @@ graph f(x: f64[3]) -> (f64[3], f64[3]) {{
         np.testing.assert_allclose(got, exact, rtol=1e-12)
 
 
+def test_function_of_the_file_hides_one_of_the_language() -> None:
+    text = "fn grad(x: f64[N]) -> f64[N] { return x * 2.0 }\ngraph f(x: f64[N]) -> f64[N] { return grad(x) }\n"
+    np.testing.assert_array_equal(found(text, X)[0], X * 2)
+
+
 def test_derivatives_nest() -> None:
     text = """graph f(x: f64[3], t: f64[3]) -> f64[3] {
   return grad(sum(grad(sum(x ** 3.0), wrt=[x]) * t), wrt=[x])

@@ -63,12 +63,12 @@ def called(frame: Frame, node: ast.Call) -> Denotation:
     match node.function:
         case ast.Name(name) if name == "at":
             return reads.bordered(frame, node)
+        case ast.Name(name) if name in frame.unit.functions:
+            return expand.expanded(frame, frame.unit, frame.unit.functions[name], name, node)
         case ast.Name(name) if name in derivatives.FUNCTIONS:
             return derivatives.derivative(frame, name, node)
         case ast.Name("check_grad"):
             raise Mistake("check_grad compares in a test, in a statement of its own", node.span, help="check_grad(f, x, within=1e-3)")
-        case ast.Name(name) if name in frame.unit.functions:
-            return expand.expanded(frame, frame.unit, frame.unit.functions[name], name, node)
         case ast.Name(name) if name in built_ins() or name in sizes.FUNCTIONS:
             return _named(frame, name, evaluated(frame, node), node)
         case ast.Name(name):
@@ -84,7 +84,7 @@ def _no_function(frame: Frame, name: str, span: Span) -> Mistake:
         return Mistake(f"{name} is {describe(bound.denotation)} and cannot be called", span)
     if name in NAMED:
         return missing(name, span)
-    known = [*frame.unit.functions, *built_ins(), *sizes.FUNCTIONS, "at", "size", "rank"]
+    known = [*frame.unit.functions, *built_ins(), *sizes.FUNCTIONS, *derivatives.FUNCTIONS, "at", "check_grad"]
     if name in CONVERSIONS:
         return Mistake(f"there is no function {name}", span, help=_conversion(name))
     help = f'did you mean "{ELSEWHERE[name]}"?' if name in ELSEWHERE else did_you_mean(name, known)

@@ -30,7 +30,7 @@ def _derivatives(unit: Unit, block: ast.Block) -> Iterator[tuple[Unit, ast.Call]
             continue
         if isinstance(node, ast.Call):
             found = _function(at, node.function)
-            if isinstance(node.function, ast.Name) and node.function.text in DERIVATIVES:
+            if found is None and isinstance(node.function, ast.Name) and node.function.text in DERIVATIVES:
                 yield at, node
             elif found is not None and id(found[1]) not in seen:
                 seen[id(found[1])] = None
