@@ -317,41 +317,39 @@ class Tanhshrink(Elementwise, name="tanhshrink"):
         return (mul(g, mul(y, y)),)
 
 
-class Softshrink(Elementwise, name="softshrink"):
+class Shrink(Elementwise):
+    """0 from -lambd to lambd."""
+
+    x: Value
+    lambd: float = 0.5
+    accepts = "f"
+
+    @classmethod
+    def make(cls, x: Value, lambd: Number = 0.5) -> Value:
+        return cls(x, fixed(lambd, cls.name)).result
+
+    def result_dtype(self) -> DType:
+        if not self.lambd >= 0:
+            raise OpError(f"{self.name} brings to 0 what is within lambd of it, and lambd is {self.lambd:g}")
+        return super().result_dtype()
+
+    def outside(self, beyond: Value) -> Value:
+        """0 within, `beyond` elsewhere."""
+        return where(less_equal(absolute(self.x), like(self.x, self.lambd)), like(self.x, 0), beyond)
+
+
+class Softshrink(Shrink, name="softshrink"):
     """x brought nearer to 0 by lambd; 0 from -lambd to lambd; NaN stays."""
 
-    x: Value
-    lambd: float = 0.5
-    accepts = "f"
-
-    @classmethod
-    def make(cls, x: Value, lambd: Number = 0.5) -> Value:
-        return cls(x, fixed(lambd, cls.name)).result
-
-    def result_dtype(self) -> DType:
-        return _shrinks(self.name, self.lambd, super().result_dtype())
-
     def expand(self) -> Value:
-        x, lambd = self.x, like(self.x, self.lambd)
-        return where(less_equal(absolute(x), lambd), like(x, 0), sub(x, copysign(lambd, x)))
+        return self.outside(sub(self.x, copysign(like(self.x, self.lambd), self.x)))
 
 
-class Hardshrink(Elementwise, name="hardshrink"):
+class Hardshrink(Shrink, name="hardshrink"):
     """x, but 0 from -lambd to lambd; NaN stays."""
 
-    x: Value
-    lambd: float = 0.5
-    accepts = "f"
-
-    @classmethod
-    def make(cls, x: Value, lambd: Number = 0.5) -> Value:
-        return cls(x, fixed(lambd, cls.name)).result
-
-    def result_dtype(self) -> DType:
-        return _shrinks(self.name, self.lambd, super().result_dtype())
-
     def expand(self) -> Value:
-        return where(less_equal(absolute(self.x), like(self.x, self.lambd)), like(self.x, 0), self.x)
+        return self.outside(self.x)
 
 
 class Threshold(Elementwise, name="threshold"):
@@ -378,12 +376,6 @@ def _between(x: Value, low: float, high: float, g: Value) -> Value:
     """g where x is between the two, and NaN."""
     zero = like(g, 0)
     return where(less_equal(x, like(x, low)), zero, where(less_equal(like(x, high), x), zero, g))
-
-
-def _shrinks(name: str, lambd: float, dtype: DType) -> DType:
-    if not lambd >= 0:
-        raise OpError(f"{name} brings to 0 what is within lambd of it, and lambd is {lambd:g}")
-    return dtype
 
 
 def _along_channels(weight: Value, x: Type) -> Value:
