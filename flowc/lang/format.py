@@ -197,8 +197,14 @@ def _broken(words: list[Word], column: int) -> list[str]:
 
 
 def _breaks(words: list[Word]) -> list[int]:
-    """The words before which a line is broken: those bound loosest in the outermost brackets, of several the longest."""
-    begin, end, depth = 0, len(words), min(word.depth for word in words)
+    """The words before which a line is broken: in the value of a statement if that can be, else among its targets."""
+    value = next((at + 1 for at, word in enumerate(words) if word.assigns and word.token.text == "="), 0)
+    return _loosest(words, value) or _loosest(words, 0)
+
+
+def _loosest(words: list[Word], begin: int) -> list[int]:
+    """Those from `begin` on that are bound loosest in the outermost brackets, of several the longest."""
+    end, depth = len(words), min((word.depth for word in words[begin:]), default=0)
     while True:
         found = [at for at in range(max(begin, 1), end) if words[at].depth == depth and words[at].looseness is not None]
         if found:

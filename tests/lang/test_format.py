@@ -188,3 +188,11 @@ def expression(chance: random.Random, depth: int) -> str:
             f"({a}) as f32",
         )
     )
+
+
+def test_long_statement_with_several_targets_is_broken_in_its_value() -> None:
+    text = f"graph f() -> f32 {{\n  first, second = vjp([{'a' * 40}, {'b' * 30}], wrt=[{'c' * 30}], seed=[{'d' * 20}, h])\n}}\n"
+    laid_out = format(Source("m.flow", text))
+    assert laid_out.splitlines()[1].startswith("  first, second = vjp([")
+    assert max(map(len, laid_out.splitlines())) <= 120
+    assert format(Source("m.flow", laid_out)) == laid_out
