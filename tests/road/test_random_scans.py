@@ -20,6 +20,7 @@ from flowc.stages import STAGES
 from flowc.target import host
 from flowc.transforms.interpret_plan import Stopped, run_plan
 from flowc.transforms.scans import prepared
+from flowc.transforms.simplify import simplify
 from flowc.transforms.verify import verify
 from tests.codegen.program import Program
 from tests.promises.bits import Array, same
@@ -102,7 +103,7 @@ def planned(seed: int) -> Module:
 def fails(fn: Func, arrays: Sequence[Array]) -> bool:
     """Whether a run fails of what is read of scans; what is not is not computed."""
     try:
-        run(prepared(fn), arrays, bits=True)
+        run(prepared(simplify(Module("m", (fn,))).func("f")), arrays, bits=True)
     except RunError:
         return True
     return False
