@@ -314,3 +314,13 @@ def test_same_program_gives_the_same_text() -> None:
     from flowc.ir.printer import print_module
 
     assert print_module(module(STATE), locations=True) == print_module(module(STATE), locations=True)
+
+
+def test_index_asked_for_in_an_empty_axis_ends_the_run_whatever_it_is() -> None:
+    body = "  a[i] = if t[i] < 100 { yield x[t[i]] } else { yield -1.0 }\n  g = grad(sum(a * a), wrt=[x])\n"
+    text = f"dim Z in 0..9\ngraph f(x: f32[Z], t: i64[N]) -> (a: f32[N], g: f32[Z]) {{\n{body}}}\n"
+    a, g = results(text, X[:3], np.array([2, 200, -3]))
+    np.testing.assert_array_equal(a, [X[2], -1, X[0]])
+    np.testing.assert_array_equal(g, [2 * X[0], 0, 2 * X[2]])
+    with pytest.raises(RunError, match=r"t\[i\] indexes x: 0 of 0"):
+        results(text, X[:0], np.array([200, 0]))

@@ -17,6 +17,7 @@ from flowc.lang.elaborate.ranges import extreme
 from flowc.lang.elaborate.report import Mistake
 from flowc.lang.elaborate.sizes import greatest
 from flowc.lang.elaborate.values import WRONG, Denotation, Element, Wrong, describe, dim_text, is_index_like, known_dim, scalar_of
+from flowc.ops.accumulate import Slot
 from flowc.ops.call import infix
 from flowc.ops.elementwise import add, cast, greater_equal, less, logical_and, maximum, minimum, sub, where
 from flowc.ops.kernel import Checked, Inside
@@ -111,9 +112,13 @@ def _checked(frame: Frame, at: At, size: Dim, base: ast.Expression) -> tuple[Dim
     told = f"{types.source_text(at.node)} indexes {types.source_text(base)}"
     with frame.making(at.node.span):
         value = cast(at.at, DType.i64)
+        zero = constant(0, DType.i64)
         if reading.holds is None:
             return dim(Checked(value, (size,), told).result), ()
-        return _known(where(reading.holds, value, constant(0, DType.i64)), size, told)
+        if at_least(size, 1):
+            return dim(Checked(where(reading.holds, value, zero), (size,), told).result), ()
+        asked = dim(Slot(where(reading.holds, zero, constant(-1, DType.i64)), (1,)).result) - 1
+        return dim(Checked(value, (size,), told, (asked,)).result), (asked,)
 
 
 def _known(value: Value, size: Dim, told: str) -> tuple[Dim, tuple[Dim, ...]]:
