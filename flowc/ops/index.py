@@ -243,7 +243,8 @@ def _element(x: Value, k: Dim, axis: int) -> Dim | None:
     """`k` from the front where it is provably in range; raises `OpError` where it provably is not."""
     n = x.type.shape[axis]
     if at_least(k - n, 0) or at_least(-k - n, 1):
-        raise OpError(f"index {show(k)} is out of range: axis {axis} of {x.type} has {show(n)}")
+        said = show(k, False, lambda a: a.hint if isinstance(a, Value) else str(a))
+        raise OpError(f"index {said} is out of range: axis {axis} of {x.type} has {show(n)}")
     if at_least(k, 0) and at_most(k, n - 1):
         return k
     return n + k if at_least(-k, 1) and at_least(n + k, 0) else None
