@@ -25,7 +25,8 @@ def ops_command(name: str | None, missing: bool, as_json: bool) -> None:
     With a name all about that one.
     """
     from flowc.errors import did_you_mean
-    from flowc.ops.call import built_ins, reference, signature_text
+    from flowc.ops.call import built_ins, signature_text
+    from flowc.ops.reference import reference
 
     if missing:
         if name is not None:
