@@ -19,6 +19,7 @@ from flowc.ops.loops import Alloc, For, Load, Store
 from flowc.ops.plan import Call, Update, View
 from flowc.ops.tensor import Read
 from flowc.target import Target
+from flowc.transforms.even import even
 from flowc.transforms.staging import dot_reads, one_dot, staging, step
 
 CHUNK = 4096
@@ -165,8 +166,8 @@ def staged(kernel: Kernel) -> bool:
 
 @cache
 def scalar_forms() -> Rules:
-    """The law below."""
-    return Rules((scalar_form,))
+    """How kernels are made of what code has."""
+    return Rules((scalar_form, even))
 
 
 def scalar_form(op: Elementwise) -> Value | None:
