@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ def ops_command(name: str | None, missing: bool, as_json: bool) -> None:
     """
     from flowc.errors import did_you_mean
     from flowc.ops.call import built_ins, signature_text
-    from flowc.ops.reference import reference
+    from flowc.ops.reference import reference, summary
 
     if missing:
         if name is not None:
@@ -43,7 +42,7 @@ def ops_command(name: str | None, missing: bool, as_json: bool) -> None:
     elif name is not None:
         say(reference(chosen[0]).rstrip())
     else:
-        for line in table([(signature_text(cls), _first_line(cls)) for cls in chosen]):
+        for line in table([(signature_text(cls), summary(cls)) for cls in chosen]):
             say(line)
 
 
@@ -58,21 +57,22 @@ def _tell_missing(as_json: bool) -> None:
         say(text)
 
 
-def _first_line(cls: type[BuiltIn]) -> str:
-    return (inspect.getdoc(cls) or "").partition("\n")[0]
-
-
 def _described(cls: type[BuiltIn]) -> dict[str, Any]:
-    from flowc.ops.call import REQUIRED, parameters, signature_text
+    from flowc.ops.call import REQUIRED, parameters
+    from flowc.ops.reference import entry, theme_of
 
     formals = [
         {"name": p.name, "takes": p.kind.value, "required": p.default is REQUIRED, "by_name": p.named} for p in parameters(cls)
     ]
+    told = entry(cls)
     return {
-        "name": cls.name,
-        "aliases": list(cls.aliases),
-        "operator": cls.infix,
-        "signature": signature_text(cls),
+        "name": told.name,
+        "theme": theme_of(cls),
+        "aliases": list(told.aliases),
+        "operator": told.infix,
+        "signature": told.signature,
         "parameters": formals,
-        "meaning": inspect.getdoc(cls) or "",
+        "meaning": told.meaning,
+        "elements": told.elements,
+        "derivative": told.derivative,
     }

@@ -462,13 +462,3 @@ def _default_text(p: Parameter) -> str:
             return p.default.value
         case _:
             return str(p.default).replace("e-0", "e-")
-
-
-def reference(cls: type[BuiltIn]) -> str:
-    """Signature, other names, operator and meaning of a built-in, for people."""
-    head = signature_text(cls)
-    if cls.infix:
-        head += f"    x {cls.infix} y"
-    if cls.aliases:
-        head += f"    also {', '.join(cls.aliases)}"
-    return f"{head}\n{inspect.getdoc(cls) or ''}\n"

@@ -352,6 +352,7 @@ class StopGradient(Elementwise, name="stop_gradient"):
     """x, which counts as a constant where a derivative is taken."""
 
     x: Value
+    theme = "Derivatives"
     accepts = "fiub"
     exact = True
     numpy = np.asarray

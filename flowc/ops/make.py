@@ -200,6 +200,8 @@ class OneHot(Tensor, name="one_hot"):
 class Tril(Function, name="tril"):
     """The elements on and below the k-th diagonal of the last two axes; 0 above."""
 
+    theme = "Shape"
+
     @classmethod
     def make(cls, x: Value, k: Axis = 0) -> Value:
         return _triangle(x, k, upper=False)
@@ -207,6 +209,8 @@ class Tril(Function, name="tril"):
 
 class Triu(Function, name="triu"):
     """The elements on and above the k-th diagonal of the last two axes; 0 below."""
+
+    theme = "Shape"
 
     @classmethod
     def make(cls, x: Value, k: Axis = 0) -> Value:

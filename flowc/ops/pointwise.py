@@ -45,7 +45,7 @@ class Elementwise(Tensor):
             kinds = " and ".join(d.value for d in dtypes)
             raise OpError(f"{self.name} of {kinds}: elements do not mix", help=f"convert one side: `... as {dtypes[0].value}`")
         if kind(dtypes[0]) not in self.accepts:
-            raise OpError(f"{self.name} takes {' or '.join(_words(self.accepts))}, not {dtypes[0].value}")
+            raise OpError(f"{self.name} takes {' or '.join(kind_words(self.accepts))}, not {dtypes[0].value}")
         return dtypes[0]
 
     def assumes(self) -> tuple[tuple[Dim, Dim], ...]:
@@ -107,7 +107,7 @@ def kind(dtype: DType) -> str:
     return "b" if dtype is DType.bool else "i" if dtype.is_signed else "u"
 
 
-def _words(kinds: str) -> list[str]:
+def kind_words(kinds: str) -> list[str]:
     """The kinds in words; those of both signs are integers."""
     both = "i" in kinds and "u" in kinds
     return list(dict.fromkeys("integers" if both and k in "iu" else KINDS[k] for k in kinds))

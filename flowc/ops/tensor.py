@@ -24,6 +24,7 @@ class BuiltIn:
     public: ClassVar[bool] = True  # False: made by other ops only
     aliases: ClassVar[tuple[str, ...]] = ()
     infix: ClassVar[str] = ""  # the operator that means it
+    theme: ClassVar[str] = ""  # where the reference has it; empty: where it has its module
     same: ClassVar[tuple[str, ...]] = ()  # the formals of `make` that share one dtype; empty: all that are tensors
 
     @classmethod

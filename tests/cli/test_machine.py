@@ -9,7 +9,8 @@ import time
 import pytest
 
 from flowc.cli.terminal import Progress, bytes_text, coloured, seconds_text, table
-from flowc.ops.call import built_ins, missing, reference, signature_text
+from flowc.ops.call import built_ins, missing, signature_text
+from flowc.ops.reference import reference
 from flowc.target import host
 from flowc_runtime import available_threads
 

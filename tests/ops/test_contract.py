@@ -18,10 +18,11 @@ from flowc.ir.narrow import as_stored, in_f32, rounded
 from flowc.ir.parser import parse_module
 from flowc.ir.printer import print_module
 from flowc.ir.types import DType, Type
-from flowc.ops.call import built_ins, call, parameters, reference, signature_text
+from flowc.ops.call import built_ins, call, parameters, signature_text
 from flowc.ops.catalog import catalog
 from flowc.ops.interpret import has_meaning, run
 from flowc.ops.pointwise import Elementwise, kind
+from flowc.ops.reference import reference
 from flowc.ops.tensor import Tensor
 from tests.ops import functions
 from tests.ops.meanings import MEANINGS, Meaning, dtype_of
