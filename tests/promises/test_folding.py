@@ -8,9 +8,9 @@ from typing import cast
 import numpy as np
 import pytest
 
-from flowc.ir.core import Module, Value, func
+from flowc.ir.core import OPS, Module, Value, func
 from flowc.ir.types import DType, Type
-from flowc.ops.call import built_ins, parameters
+from flowc.ops.call import built_ins
 from flowc.ops.elementwise import Cast
 from flowc.ops.pointwise import Elementwise, kind
 from flowc.ops.tensor import Constant, constant
@@ -38,9 +38,14 @@ def calls(dtype: DType) -> Calls:
     made: Calls = {}
     for cls in PUBLIC:
         if kind(dtype) in cls.accepts:
-            count = 1 if cls.name == "gelu" else len(parameters(cls))
-            made[cls.name] = lambda given, name=cls.name, count=count: op(name, *given[:count])
+            more = (0.5, 2) if cls.name == "threshold" else ()
+            made[cls.name] = lambda given, name=cls.name, more=more: op(name, *given[: tensors(name)], *more)
     return made | {f"as {d.value}": lambda given, d=d: Cast(given[0], d).result for d in DTYPES if d is not dtype}
+
+
+def tensors(name: str) -> int:
+    """How many of an op's arguments, up to three, are tensors."""
+    return 3 if name == "clip" else len(OPS[name].fields_of["operand"])
 
 
 def fed(dtype: DType, rows: Sequence[Sequence[float]]) -> list[Array]:
