@@ -90,10 +90,11 @@ def test_every_link_leads_to_a_file(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
-def test_stages_of_the_example_are_what_the_document_shows(bless: bool) -> None:
-    command = [sys.executable, ROOT / "docs" / "make_stages.py"]
+@pytest.mark.parametrize("page", ["stages", "ops"])
+def test_page_that_a_program_writes_is_what_it_writes(page: str, bless: bool) -> None:
+    command = [sys.executable, ROOT / "docs" / f"make_{page}.py"]
     written = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    path = ROOT / "docs" / "stages.md"
+    path = ROOT / "docs" / f"{page}.md"
     if bless:
         path.write_text(written, encoding="utf-8")
     assert path.read_text(encoding="utf-8") == written

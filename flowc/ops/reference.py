@@ -107,12 +107,12 @@ def derivative(cls: type[BuiltIn]) -> str:
         return ""
     made = next(sample_calls(cls, DType.f32), None)
     if made is not None and not any(v.type.dtype.is_float for v in made[1]):
-        return "none: the result has no floats"
+        return "none, the result has no floats"
     if issubclass(cls, Function):
         return MADE_OF
     assert issubclass(cls, Tensor)
     if issubclass(cls, Elementwise) and cls.steps:
-        return "0: constant between jumps"
+        return "0, constant between jumps"
     if cls.gradient not in (Tensor.gradient, Elementwise.gradient):
         return "by a rule of its own"
     if cls.expand is not Tensor.expand:
@@ -133,7 +133,7 @@ def sample_calls(cls: type[BuiltIn], dtype: DType) -> Iterator[Sample]:
 
     Found by trying ranks, and dtypes of the other operands; none for one whose sizes have to fit in a way of its own.
     """
-    for rank, rest, other, items in product((2, 1, 3, 4, 5), (0, 1, None), (DType.f32, DType.i64, DType.bool), (1, 2, 3)):
+    for rank, rest, other, items in product((2, 1, 3, 4, 5, 0), (0, 1, None), (DType.f32, DType.i64, DType.bool), (1, 2, 3)):
         try:
             yield _sample(cls, dtype, other, rank, rank if rest is None else rest, items)
         except OpError:
