@@ -100,3 +100,10 @@ def test_function_in_f64_has_no_other_floats_and_the_same_numbers_drawn() -> Non
     for exact, rounded in zip(run(wide, [x.astype(float), h.astype(float)]), results(text, x, h), strict=True):
         assert exact.dtype == np.float64
         np.testing.assert_allclose(exact, rounded, rtol=2e-3)
+
+
+def test_a_number_written_out_is_differentiated_by_where_nothing_else_is() -> None:
+    text = """fn f(ids: i64[N], x: f64) -> f64 { return sum(ids) as f64 * x * x }
+test "t" { check_grad(f, [1, 2], 3, within=1e-6) }
+"""
+    assert judged(text) == ""

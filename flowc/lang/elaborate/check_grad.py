@@ -14,7 +14,7 @@ from flowc.lang import ast
 from flowc.lang.elaborate import calls, derivatives, lookup, types
 from flowc.lang.elaborate.context import Bound, Frame, GradientCheck, Names, Region
 from flowc.lang.elaborate.report import Mistake
-from flowc.lang.elaborate.values import Denotation, Listed, Several, Wrong, describe, known_number, type_of
+from flowc.lang.elaborate.values import Denotation, Listed, Several, Wrong, describe, is_weak, known_number, type_of
 from flowc.lang.widen import widened
 from flowc.ops.elementwise import add, cast, mul
 from flowc.ops.literal import literal
@@ -34,14 +34,17 @@ def check_grad(frame: Frame, node: ast.Call) -> None:
     values = [frame.value(a.value) for a in given]
     if any(isinstance(x, Wrong) for x in values):
         return
-    values = [types.strong(frame, x, a.value.span) if isinstance(x, Listed) else x for x, a in zip(values, given, strict=True)]
+    formals = [_formal(_formals(frame, called), n, a) for n, a in enumerate(given)]
+    lists = [isinstance(x, Listed) and _takes_floats(f) for x, f in zip(values, formals, strict=True)]
+    numbers = not any(lists) and not any(map(_is_float, values))  # else those written out may be attributes
+    values = [_value(frame, x, a, f, numbers) for x, a, f in zip(values, given, formals, strict=True)]
     names = Names(frame.names)
-    formals = _formals(frame, called)
     arguments: dict[Value, Value] = {}  # by the parameter that stands for it
     for n, (x, a) in enumerate(zip(values, given, strict=True)):
         stands: Denotation = x
         if isinstance(x, Value) and x.type.dtype.is_float:
-            stands = Value(x.type, None, formals[n] if a.name is None and n < len(formals) else a.name.text if a.name else "")
+            formal = formals[n]
+            stands = Value(x.type, None, formal.name.text if formal else "")
             arguments[stands] = x
         names.here[f"argument {n}"] = Bound(stands, a.value.span, "value")
     if not arguments:
@@ -76,11 +79,33 @@ def check_grad(frame: Frame, node: ast.Call) -> None:
     )  # fmt: skip
 
 
-def _formals(frame: Frame, called: ast.Expression) -> list[str]:
-    """The names of a function's formals."""
+def _formals(frame: Frame, called: ast.Expression) -> tuple[ast.Formal, ...]:
     chain = lookup.dotted(called)
     found = calls.function_of(frame, (called.text,) if isinstance(called, ast.Name) else (chain[0].text, *chain[1]) if chain else ())
-    return [] if found is None else [f.name.text for f in found[1].formals]
+    return () if found is None else tuple(found[1].formals)
+
+
+def _formal(formals: Sequence[ast.Formal], n: int, argument: ast.Argument) -> ast.Formal | None:
+    """The formal that an argument is for."""
+    if argument.name is None:
+        return formals[n] if n < len(formals) else None
+    return next((f for f in formals if f.name.text == argument.name.text), None)
+
+
+def _value(frame: Frame, x: Denotation, argument: ast.Argument, formal: ast.Formal | None, numbers: bool) -> Denotation:
+    """The argument; a list, and with `numbers` a number for a formal of floats, as a value of the formal's dtype."""
+    wanted = isinstance(x, Listed) or numbers and is_weak(x) and _takes_floats(formal)
+    return types.strong(frame, x, argument.value.span, _dtype(formal)) if wanted else x
+
+
+def _takes_floats(formal: ast.Formal | None) -> bool:
+    dtype = _dtype(formal)
+    return dtype is not None and dtype.is_float
+
+
+def _dtype(formal: ast.Formal | None) -> DType | None:
+    """The dtype a formal declares; None where it is a parameter."""
+    return next((d for d in DType if formal is not None and d.value == formal.type.dtype.text), None)
 
 
 def _in_f64(params: Sequence[Value], loss: Value) -> Func:
