@@ -7,7 +7,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 ROUNDS = 9
@@ -44,6 +45,41 @@ def process_seconds(program: str, rounds: int = 5, **environment: str) -> float:
         subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | environment, cwd=Path(__file__).parent.parent)
         times.append(time.perf_counter() - begin)
     return statistics.median(times)
+
+
+def spread(run: Callable[[], object], seconds: float = 0.3) -> None:
+    """Keeps the threads that work for `run`, besides this one, on cores of their own, in turn after the first one, which is this one's."""
+    run()
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    before, end = _used(), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        run()
+    used = {task: ticks - before.get(task, 0) for task, ticks in _used().items() if task != os.getpid()}
+    cores = sorted(os.sched_getaffinity(0))
+    busy = [task for task in sorted(used, key=lambda task: -used[task]) if used[task] > seconds * os.sysconf("SC_CLK_TCK") / 10]
+    for n, task in enumerate(busy, 1):
+        os.sched_setaffinity(task, {cores[n % len(cores)]})
+
+
+def _used() -> dict[int, int]:
+    """The processor time of each thread of this process, in ticks."""
+    stats = {int(task.name): (task / "stat").read_text().rpartition(")")[2].split() for task in Path("/proc/self/task").iterdir()}
+    return {task: int(fields[11]) + int(fields[12]) for task, fields in stats.items()}
+
+
+@contextmanager
+def alone() -> Generator[None]:
+    """This thread stays on its first core."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[:1])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def pin(cores: int = 1) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import flowc as fc
-from benchmarks.timing import interleaved
+from benchmarks.timing import alone, interleaved, spread
 from benchmarks.workloads import Row, random
 
 Step = Callable[[], float]
@@ -57,7 +57,10 @@ def rows(torch: ModuleType | None, jax: ModuleType | None, threads: int) -> Iter
         for _ in range(3):
             losses = [run() for run in contenders.values()]
             np.testing.assert_allclose(losses, losses[0], rtol=1e-3)
-        times = interleaved(contenders)
+        for run in contenders.values():
+            spread(run)
+        with alone():
+            times = interleaved(contenders)
         peers = {k: v for k, v in times.items() if k != "flowc"}
         best = min(peers, key=peers.__getitem__, default="")
         others = "".join(f", {k} {v / times['flowc']:.2f}x" for k, v in peers.items() if k != best)
