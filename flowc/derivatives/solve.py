@@ -99,7 +99,10 @@ def _floor(s: Solution, known: Dim, side: Dim) -> bool:
     """p = f // m: f = m*p + r with a new r below m; where f is read elsewhere the algebra finds r."""
     match only_atom(side):
         case Floor(of, by) if s.unknown(of) and not s.unknown(by) and not s.computed(of):
-            return _sum(s, known * by + s.fresh(by, "r"), of)
+            free = [*s.free]
+            solved = _sum(s, known * by + s.fresh(by, "r"), of)
+            s.free = s.free if solved else free  # an index that no equation speaks of is not summed over
+            return solved
         case _:
             return False
 

@@ -68,6 +68,10 @@ class Reshape(Tensor, name="reshape"):
     def at(self, *i: Dim) -> Value:
         return read(self.x, *unflattened(flattened(i, self.shape), self.x.type.shape))
 
+    def gradient(self, g: Value) -> tuple[Value]:
+        """By index each place would be searched for in a shape whose axes are not split or joined ones of the other."""
+        return (reshape(g, self.x.type.shape),)
+
 
 def reshape(x: Value, shape: Sequence[Dim]) -> Value:
     """x in another shape; one size may be -1."""

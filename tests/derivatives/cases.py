@@ -16,7 +16,7 @@ from flowc.ops.derivative import Custom, Remat
 from flowc.ops.elementwise import add, div, less, maximum, mul, sub
 from flowc.ops.functions import Tanh, exp
 from flowc.ops.index import Gather
-from flowc.ops.kernel import axes, fold
+from flowc.ops.kernel import axes, flattened, fold, unflattened
 from flowc.ops.linalg import MatMul, matmul
 from flowc.ops.reduce import LogSumExp, Max, Mean, Min, Prod, Std, Sum, Var
 from flowc.ops.shape import Transpose, reshape
@@ -59,6 +59,13 @@ def triangle() -> Value:
     (i,) = axes((N,))
     z = tensor("z", N)
     return define((i,), fold("sum", (dim(i) + 1,), lambda k: mul(read(z, k), read(z, dim(i)))))
+
+
+def cut_across() -> Value:
+    """Elements in a shape that neither splits nor joins the other's axes: no equation gives their indices back."""
+    i = axes((4, 6))
+    box = tensor("box", 2, 3, 4)
+    return exp(define(i, read(box, *unflattened(flattened(tuple(map(dim, i)), (4, 6)), (2, 3, 4)))))
 
 
 def product() -> Value:
@@ -157,6 +164,8 @@ CASES: dict[str, Callable[[], Value]] = {
     "window, dilation 2": lambda: window(1, 2),
     "join and split": lambda: mul(reshape(reshape(IMAGE, (4, 7)), (2, 2, 7)), IMAGE),
     "join symbolic": lambda: exp(reshape(tensor("c", N, K, M), (N * K, M))),
+    "cut across, by index": cut_across,
+    "cut across": lambda: exp(reshape(tensor("box", 2, 3, 4), (4, 6))),
     "slice": lambda: mul(sliced(IMAGE, [slice(None), slice(0, 1), slice(None)]), sliced(IMAGE, [slice(None), slice(1, 2), slice(None)])),
     "slice backwards": lambda: mul(sliced(IMAGE, [slice(None), slice(None), slice(None, None, -2)]), like(IMAGE, 3)),
     **{f"norm of order {p}": lambda p=p: built_in("norm")(sub(X, Y), p, 1) for p in (1, 2, 3, 0.5, -1, math.inf, -math.inf)},
