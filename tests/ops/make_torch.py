@@ -48,7 +48,7 @@ def positive(*shape: int, seed: int = 0) -> Array:
 
 def case(id: str, tensors: Sequence[Array], of: Callable[..., Any], *arguments: Any, **named: Any) -> Case:
     """The case `op`, or `op: what is odd`; tensors are the first arguments, unless the arguments speak of them."""
-    given = () if "$0" in arguments else tuple(f"${n}" for n in range(len(tensors)))
+    given = () if "$0" in arguments or ["$0", "$1"] in arguments else tuple(f"${n}" for n in range(len(tensors)))
     return Case(id, id.split(":")[0], tuple(tensors), (*given, *arguments), named, of)
 
 

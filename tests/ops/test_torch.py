@@ -33,7 +33,7 @@ def made(case: Case, params: list[Value]) -> tuple[Value, ...]:
     def argument(a: Any) -> Any:
         if isinstance(a, str) and a.startswith("$"):
             return params[int(a[1:])]
-        return a
+        return [argument(b) for b in a] if isinstance(a, list) else a
 
     results = call(built_ins()[case.name], [argument(a) for a in case.arguments], case.named)
     return results if isinstance(results, tuple) else (results,)  # type: ignore[return-value]
