@@ -133,6 +133,7 @@ class Model:
         """Writes params and states to a safetensors file, whole or not at all."""
         from flowc.checkpoint import save
 
+        self.linked.model.complete()
         save({**self.params, **self.state}, Path(path))
 
     def restore(self, path: str | os.PathLike[str]) -> None:
@@ -281,6 +282,7 @@ class Executable:
 
     def _first(self, *args: Any, **named: Any) -> Any:
         model = self.model.linked.model
+        model.complete()
         try:
             self.__call__ = model[self.name]
         except KeyError:

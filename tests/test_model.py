@@ -76,3 +76,21 @@ def test_params_and_states_show_their_types() -> None:
     text = "param w: f32[2, 3] = zeros()\nstate n: i64 = 0\ngraph g() -> f32[2, 3] { return w }"
     model = fc.loads(text, options=fc.Options(cache=False))
     assert (repr(model.params), repr(model.state)) == ("{w: f32[2, 3]}", "{n: i64}")
+
+
+def test_a_param_without_an_initialiser_is_given_before_the_first_run(tmp_path: Path) -> None:
+    text = "state a: f32\nparam w: f32[2]\nparam z: f32[2] = ones()\ngraph f(x: f32) -> f32 {\n  a := x\n  return a + sum(w * z)\n}\n"
+    model, other = (fc.loads(text, fc.Options(cache=False)) for _ in range(2))
+    said = "error: w, a have no value yet: without an initialiser, assign one or restore a checkpoint first"
+    for use in (lambda: model.f(1.0), lambda: model.save(tmp_path / "no.safetensors")):
+        with pytest.raises(fc.Error) as told:
+            use()
+        assert str(told.value) == said
+    model.state["a"] = 2
+    with pytest.raises(fc.Error, match=r"^error: w has no value yet: "):
+        model.f(1.0)
+    model.params["w"] = [1, 2]
+    assert (model.f(1.0), model.f(0.0)) == (5.0, 4.0)
+    model.save(tmp_path / "yes.safetensors")
+    other.restore(tmp_path / "yes.safetensors")
+    assert other.f(0.0) == 3.0

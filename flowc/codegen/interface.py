@@ -15,7 +15,7 @@ from flowc.errors import CompileError, Diagnostic
 from flowc.ir.core import Func, Module, State, indices, walk
 from flowc.ir.dims import Dim, Size, dim, product
 from flowc.ir.printer import sizes
-from flowc.ops.plan import Launch, StoreSize, WeightData
+from flowc.ops.plan import Launch, StoreSize, View, WeightData
 from flowc.transforms.commit import state_offsets
 from flowc_runtime.signature import FORMAT
 
@@ -25,10 +25,11 @@ PLACES = ("inside", "separate", "table")
 
 @dataclass(frozen=True)
 class Placed:
-    """A state and the byte at which it lies in the state block."""
+    """A state, the byte at which it lies in the state block, and whether init writes its first value."""
 
     state: State
     offset: int
+    initialised: bool
 
     @property
     def bytes(self) -> int:
@@ -65,12 +66,14 @@ def interface(module: Module, place: str = "inside") -> Interface:
     made = [(fn, _signature(fn, module, prefix, place == "separate" and bool(held.blobs))) for fn in graphs(module)]
     inits = [s for fn, s in made if fn.name == INIT and module.states]
     offsets, total = state_offsets(module.states)
+    first = [fn for fn, s in made if s in inits]
+    written = {op.hint for fn in first for op in fn.body.ops if isinstance(op, View) and op.buffer is fn.body.params[0]}
     found = Interface(
         prefix,
         tuple(s for _, s in made if s not in inits),
         inits[0] if inits else None,
         {s.symbol: fn.body.params[-1].type.shape[0] for fn, s in made},
-        tuple(Placed(s, offsets[s.name]) for s in module.states),
+        tuple(Placed(s, offsets[s.name], s.name in written) for s in module.states),
         total,
         sites(module),
         held,
@@ -158,6 +161,7 @@ def description(found: Interface) -> str:
             "offset": p.offset,
             "bytes": p.bytes,
             "trainable": p.state.kind == "param",
+            "initialised": p.initialised,
         }
         for p in found.states
     ]

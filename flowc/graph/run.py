@@ -25,6 +25,7 @@ def compiled(module: Module) -> Runner:
     reads = dict.fromkeys(op.symbol for op in walk(func.body) if isinstance(op, StateRead))
     writes = dict.fromkeys(op.symbol for op in walk(func.body) if isinstance(op, StateWrite))
     code = linked(through_all_stages(module), None)
+    code.model.owned()
     own = {**code.model.params, **code.model.state}
     return Native(code, code.model[func.name], len(func.body.results), tuple(reads), tuple(writes), own)
 

@@ -71,12 +71,25 @@ class Model:
             graph = Graph(signature, _keeping(weights, address), pool, workspace, state, location, description.sites, raised, failed)
             self._graphs[signature.name] = _native(graph, address)
             self.memory[signature.name] = graph.workspace_bytes
-        self._name = description.prefix
-        self.params = Kept(state, [kept for kept in description.state if kept.trainable], raised)
-        self.state = Kept(state, [kept for kept in description.state if not kept.trainable], raised)
+        self._name, self._raised = description.prefix, raised
+        self.missing = {kept.port.name for kept in description.state if not kept.initialised}  # what has no value yet
+        self.params = Kept(state, [kept for kept in description.state if kept.trainable], self.missing, raised)
+        self.state = Kept(state, [kept for kept in description.state if not kept.trainable], self.missing, raised)
+
+    def owned(self) -> None:
+        """Its owner writes every param and state before it is read: none is waited for."""
+        self.missing.clear()
+
+    def complete(self) -> None:
+        """Raises Error where a param or state has no value yet."""
+        if self.missing:
+            names = [name for name in (*self.params, *self.state) if name in self.missing]
+            have = "has" if len(names) == 1 else "have"
+            raise self._raised(f"{', '.join(names)} {have} no value yet: without an initialiser, assign one or restore a checkpoint first")
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes params and states to a safetensors file, whole or not at all."""
+        """Writes params and states to a safetensors file, whole or not at all; raises Error where one has no value yet."""
+        self.complete()
         save({**self.params, **self.state}, Path(path))
 
     def restore(self, path: str | os.PathLike[str]) -> None:
@@ -95,7 +108,14 @@ class Model:
         if name not in graphs:
             model = self.__dict__.get("_name")
             raise KeyError(f"{model} has no graph {name}{did_you_mean(name, graphs)}; graphs: {', '.join(graphs)}")
-        return graphs[name]
+        if not self.missing:
+            return graphs[name]
+
+        def once_complete(*args: Any, **named: Any) -> Any:
+            self.complete()
+            return graphs[name](*args, **named)
+
+        return once_complete
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._graphs]
@@ -107,8 +127,8 @@ class Model:
 class Kept(MutableMapping[str, Array]):
     """Arrays of the state by name: reading gives the array itself, assigning writes into it; their set is fixed."""
 
-    def __init__(self, state: State | None, ports: list[StatePort], raised: Callable[[str], Exception] = Error) -> None:
-        self._state, self._raised = state, raised
+    def __init__(self, state: State | None, ports: list[StatePort], missing: set[str], raised: Callable[[str], Exception] = Error) -> None:
+        self._state, self._missing, self._raised = state, missing, raised
         self._ports: Mapping[str, StatePort] = {kept.port.name: kept for kept in ports}
         self._arrays: dict[str, Array] = {}
 
@@ -141,6 +161,7 @@ class Kept(MutableMapping[str, Array]):
         assert self._state is not None
         with self._state.lock.held():
             array[...] = new
+        self._missing.discard(name)
 
     def __delitem__(self, name: str) -> None:
         raise TypeError(f"{name} belongs to the model and cannot be deleted")

@@ -72,11 +72,12 @@ class Signature:
 
 @dataclass(frozen=True)
 class StatePort:
-    """A param (trainable) or a state: its type and where it lies in the state of the model."""
+    """A param (trainable) or a state: its type, where it lies in the state of the model, whether the model says its first value."""
 
     port: Port
     offset: int
     trainable: bool
+    initialised: bool
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Description:
     init_weights: bool
 
 
-FORMAT = 3  # of the description, and of the table that a native call reads
+FORMAT = 4  # of the description, and of the table that a native call reads
 
 
 def described(given: Mapping[str, Any]) -> Description:
@@ -102,7 +103,7 @@ def described(given: Mapping[str, Any]) -> Description:
     if given.get("flowc") != FORMAT:
         raise ValueError(f"the library's description has format {given.get('flowc')!r}, this flowc_runtime reads format {FORMAT}")
     graphs = tuple(signature(graph) for graph in given["graphs"])
-    state = tuple(StatePort(_port(entry), entry["offset"], entry["trainable"]) for entry in given["state"])
+    state = tuple(StatePort(_port(entry), entry["offset"], entry["trainable"], entry["initialised"]) for entry in given["state"])
     return Description(given["prefix"], graphs, state, tuple(given["sites"]), given["weights"], given["init_weights"])
 
 

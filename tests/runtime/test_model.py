@@ -27,8 +27,8 @@ N = Size("N", 1, 1000)
 SQUARES = Signature("squares", "m_squares", (N,), (Port("x", DType.i64, (dim(N),)),), (Port("y", DType.i64, (dim(N),)),))
 STEP = Signature("step", "m_step", (), (Port("by", DType.i64, ()),), (Port("count", DType.i64, ()),), stateful=True)
 STATE = (
-    {"name": "w", "dtype": "f32", "shape": ["2", "3"], "offset": 0, "trainable": True},
-    {"name": "count", "dtype": "i64", "shape": [], "offset": 64, "trainable": False},
+    {"name": "w", "dtype": "f32", "shape": ["2", "3"], "offset": 0, "trainable": True, "initialised": True},
+    {"name": "count", "dtype": "i64", "shape": [], "offset": 64, "trainable": False, "initialised": True},
 )
 
 # squares: a task for each element, on the pool of the context where there is one; step: count += by, 2 at the start.
