@@ -179,9 +179,12 @@ class Embedding(Function, name="embedding"):
         return gather(table, [ids], [0], 0)
 
 
-def index(x: Value, subscripts: Sequence[Subscript]) -> Value:
-    """x[subscripts] as in NumPy; None is a new axis, an int or a size an element, a `Value` an index tensor or a bool mask."""
-    items = list(_items(x, subscripts))
+def index(x: Value, subscripts: Sequence[Subscript], lazy: bool = False) -> Value:
+    """x[subscripts] as in NumPy; None is a new axis, an int or a size an element, a `Value` an index tensor or a bool mask.
+
+    With `lazy`, an element that is never in range is an error of the run, if it comes to that; else `OpError` is raised.
+    """
+    items = list(_items(x, subscripts, lazy))
     view = sliced(x, [_part(item) for _, item in items if item is not None])
     sizes = iter(view.type.shape)
     shape: list[Dim] = []
@@ -201,7 +204,7 @@ def index(x: Value, subscripts: Sequence[Subscript]) -> Value:
     return gather(view, list(ids.values()), list(ids), min(ids) if together else 0)
 
 
-def _items(x: Value, subscripts: Sequence[Subscript]) -> Iterator[tuple[int, Dim | slice | Value | None]]:
+def _items(x: Value, subscripts: Sequence[Subscript], lazy: bool) -> Iterator[tuple[int, Dim | slice | Value | None]]:
     """What each axis is indexed by, and None for a new one, with the place among the subscripts; a mask is its positions."""
     taken = sum(_axes(s) for s in subscripts)
     if taken > x.type.rank:
@@ -219,7 +222,7 @@ def _items(x: Value, subscripts: Sequence[Subscript]) -> Iterator[tuple[int, Dim
         if isinstance(s, Value) and s.type.dtype is DType.bool:
             yield from ((n, ids) for ids in _selected(x, s, axis))
         elif isinstance(s, int | Polynomial):
-            known = _element(x, s, axis)
+            known = _element(x, s, axis, lazy)
             yield n, known if known is not None and not tensors else _scalar(s)
         else:
             yield n, s
@@ -239,10 +242,12 @@ def _part(item: Dim | slice | Value) -> slice:
     return slice(None) if isinstance(item, Value) else slice(item, item + 1)
 
 
-def _element(x: Value, k: Dim, axis: int) -> Dim | None:
-    """`k` from the front where it is provably in range; raises `OpError` where it provably is not."""
+def _element(x: Value, k: Dim, axis: int, lazy: bool) -> Dim | None:
+    """`k` from the front where it is provably in range; raises `OpError` where it provably is not, unless `lazy`."""
     n = x.type.shape[axis]
     if at_least(k - n, 0) or at_least(-k - n, 1):
+        if lazy:
+            return None
         said = show(k, False, lambda a: a.hint if isinstance(a, Value) else str(a))
         raise OpError(f"index {said} is out of range: axis {axis} of {x.type} has {show(n)}")
     if at_least(k, 0) and at_most(k, n - 1):

@@ -132,7 +132,8 @@ def _subscript(frame: Frame, node: ast.Subscript) -> Denotation:
         return reads.element(frame, node, x, [p for p in parts if not isinstance(p, slice | EllipsisType | None)][: len(nodes)])
     subscripts = [_of_tensor(frame, p, s.span) for p, s in zip(parts, node.subscripts, strict=True)]
     given = calls.Arguments((x,), (node.value,))
-    return frame.make(node.span, lambda: index(x, subscripts), calls.declarations(frame, given))
+    lazy = bool(frame.calls) and frame.region.kind in ("if", "loop", "scan")  # a call gave sizes for which this need not run
+    return frame.make(node.span, lambda: index(x, subscripts, lazy), calls.declarations(frame, given))
 
 
 Part = Denotation | slice | EllipsisType | None
