@@ -10,7 +10,7 @@ from flowc.derivatives.elements import element_tangent, summed
 from flowc.derivatives.regions import fresh, inlined
 from flowc.derivatives.reverse import active, parents, pulled_back, titled
 from flowc.errors import OpError
-from flowc.ir.core import Block, Op, Value, body, derived_from
+from flowc.ir.core import Block, Op, Value, body, derived_from, needed
 from flowc.ir.dims import dim
 from flowc.ir.rewrite import Rewriter
 from flowc.ir.types import below
@@ -176,6 +176,10 @@ def through_custom(op: Custom, along: Tangents) -> Sequence[Value | None]:
     given = {v: False for v in op.backward.captured}
     seeds = {d: along[x] for x, d in zip(op.wanted, inlined(op.backward, dys), strict=True) if x in along}
     found = pulled_back(seeds, dys, given) if seeds else tuple(map(zero, dys))
-    zeros = {dy: zero(dy) for dy in dys}
-    settled = Rewriter(lambda _: None, {**zeros, **{v: v for v in op.backward.captured}, **{t: t for t in along.values()}})
-    return [settled.settled(x) for x in found]
+    reached = dict.fromkeys((*op.backward.captured, *along.values()), True)
+    for v in needed(found, reached):
+        reached[v] = True
+        if v in dys:
+            message = "the derivative by hand is not linear in what it takes, so that it has no transpose for jvp"
+            raise OpError(message, location=op.location)
+    return found

@@ -157,10 +157,13 @@ def arranged(x: Value, order: Value, axis: int) -> Value:
 
 
 class Sort(Function, name="sort"):
-    """The elements of x along an axis in ascending order, or descending: those at the positions that `argsort` gives."""
+    """The elements of x along an axis in ascending order, or descending: those at the positions that `argsort` gives.
+
+    It is stable, whatever `stable` says.
+    """
 
     @classmethod
-    def make(cls, x: Value, axis: Axis = -1, descending: bool = False) -> Value:
+    def make(cls, x: Value, axis: Axis = -1, descending: bool = False, stable: bool = True) -> Value:
         a = axis_of(axis, x.type)
         return arranged(x, ArgSort(x, a, descending).result, a)
 

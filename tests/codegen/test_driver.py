@@ -371,7 +371,8 @@ def test_description_says_what_a_loader_needs() -> None:
     told = json.loads(ctypes.string_at(made.library.address("m_signature")).decode())
     assert told == json.loads(description(made.interface))
     assert (told["flowc"], told["prefix"], [g["name"] for g in told["graphs"]]) == (FORMAT, "m", ["swap", "step", "gather"])
-    assert told["state"][0] == {"name": "w", "dtype": "f32", "shape": ["4"], "offset": 0, "bytes": 16, "trainable": True, "initialised": True}
+    kept = {"name": "w", "dtype": "f32", "shape": ["4"], "offset": 0, "bytes": 16, "trainable": True, "initialised": True}
+    assert told["state"][0] == kept
     assert told["sites"] == list(made.interface.sites.texts)
 
 

@@ -70,6 +70,10 @@ def applied(frame: Frame, node: ast.Binary, x: Denotation, y: Denotation) -> Den
         found = affine(frame, symbol, x, y, span)
         if found is not None:
             return found
+    if symbol in ("&&", "||"):
+        wrong = next((t for side in (x, y) if (t := type_of(side)) is not None and t.dtype is not DType.bool), None)
+        if wrong is not None:
+            raise Mistake(f"{symbol} takes bool, not {wrong}", span, help="compare first: `x != 0`")
     result = calls.built_in(frame, infix(symbol), calls.Arguments((x, y), (node.left, node.right)), span)
     if isinstance(result, Element) and symbol in ("&&", "||"):
         return _joined(symbol, result.value, x, y)

@@ -100,7 +100,11 @@ def _entries(frame: Frame, node: ast.Expression, known: dict[str, Value] | None 
         if isinstance(x, Wrong):
             return None
         if is_weak(x):
-            raise Mistake(f"{describe(x)} depends on nothing, and nothing depends on it", n.span, help="name a value of floats")
+            number = f"{describe(x)}, which depends on nothing, and nothing depends on it"
+            if isinstance(n, ast.Name):
+                help = f"make it a value: `{n.text} = {describe(x).removeprefix('the number ')} as f32`"
+                raise Mistake(f"{n.text} is {number}", n.span, help=help)
+            raise Mistake(number, n.span, help="name a value of floats")
         if isinstance(x, Listed | Several):
             raise Mistake(f"this wants one value, not {describe(x)}", n.span, help="name each value in one list: `[a, b]`")
         found.append(Entry(types.tensor(frame, x, n.span), n))

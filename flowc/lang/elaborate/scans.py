@@ -119,8 +119,8 @@ def _of_one_length(frame: Frame, taken: Sequence[Steps]) -> list[Steps]:
     for each in taken[1:]:
         other = next((t for t in taken[: taken.index(each)] if differ(t.length, each.length)), None)
         if other is not None:
-            note = Note(f"{other.node.name.text} takes {dim_text(other.length)} steps", other.node.span)
-            text = f"the sequences of a scan have one length: {each.node.name.text} takes {dim_text(each.length)} steps"
+            note = Note(f"{other.node.name.text} takes {_so_many(other.length)}", other.node.span)
+            text = f"the sequences of a scan have one length: {each.node.name.text} takes {_so_many(each.length)}"
             raise Mistake(text, each.node.span, (note,))
         frame.require_equal(first.length, each.length, each.node.span)
         found.append(_lengthened(frame, each, first.length))
@@ -200,3 +200,7 @@ def _ends(node: ast.Scan, outcome: Outcome) -> None:
 def _names_of(emitted: Sequence[Span]) -> tuple[str, ...]:
     """Names for the stacks: of the values that are emitted, where these have one."""
     return tuple(e.text if e.text.isidentifier() else "emit" + f".{n + 1}" * (n > 0) for n, e in enumerate(emitted))
+
+
+def _so_many(length: Dim) -> str:
+    return counted(length, "step") if isinstance(length, int) else f"{dim_text(length)} steps"
