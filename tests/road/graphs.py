@@ -67,7 +67,9 @@ class Grower:
             self.step()
         used = {v for made in self.values if made.op for v in made.op.uses}
         ends = [v for v in self.values if v not in used and v.op is not None] or self.values[-1:]
-        results = tuple(self.result(v) for v in ends[-3:])
+        return self.function(tuple(self.result(v) for v in ends[-3:]))
+
+    def function(self, results: tuple[Value, ...]) -> Func:
         made = func("f", (), results).body
         assumed = dict.fromkeys(pair for op in walk(made) if isinstance(op, Tensor) for pair in op.assumes())
         checks = [CheckEqual(pair, f"{pair[0]} equals {pair[1]}").token for pair in assumed]
