@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROUNDS = 9
 SAMPLE = 0.02  # seconds a sample lasts at least
+REST = 0.02  # seconds before a sample, in which threads of the one before that wait by spinning fall asleep
 
 
 def interleaved(contenders: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
@@ -22,6 +23,8 @@ def interleaved(contenders: Mapping[str, Callable[[], object]], rounds: int = RO
     for _ in range(rounds):
         for name, run in contenders.items():
             count = repeats[name]
+            time.sleep(REST)
+            run()
             begin = time.perf_counter()
             for _ in range(count):
                 run()
