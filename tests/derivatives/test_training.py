@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 import flowc as fc
@@ -73,12 +71,11 @@ def test_what_is_computed_again_takes_no_memory_in_between() -> None:
     assert np.linalg.norm(again.train(x, w) - wanted) < 1e-5 * np.linalg.norm(wanted)
 
 
-def test_compiling_the_derivative_of_a_chain_is_linear_in_its_length() -> None:
-    def ops(layers: int) -> tuple[int, float]:
-        begin = time.process_time()
+def test_the_derivative_of_a_chain_is_as_long_as_the_chain() -> None:
+    def made(layers: int) -> tuple[int, int]:
         module = through(chain(layers), "plan")
-        return sum(1 for fn in module.funcs for _ in walk(fn.body)), time.process_time() - begin
+        return sum(1 for fn in module.funcs for _ in walk(fn.body)), sum(isinstance(op, Launch) for op in walk(module.func("train").body))
 
-    (few, short), (many, long) = ops(50), ops(300)
+    (few, short), (many, long) = made(50), made(300)
     assert many < 6.5 * few
-    assert long < 18 * short  # 6 times is linear, 36 times quadratic
+    assert long < 6.5 * short
