@@ -72,7 +72,7 @@ def _graph(fn: Func) -> dict[str, Any]:
     from flowc.ops.define import Define
 
     failing = [op for op in walk(fn.body) if op.fails and not isinstance(op, Define | Accumulate)]  # whose regions say what is checked
-    checks = [(str(op.location or fn.location or ""), _what(op)) for op in failing]
+    checks = [(str(op.location or fn.location or ""), what) for op in failing if (what := _what(op))]
     listed = [{"place": place, "what": what} for place, what in dict.fromkeys(checks)]
     return {"name": fn.name, "sizes": dict(_ranges(fn)), "checks": listed}
 
@@ -98,15 +98,15 @@ def _ranges(fn: Func) -> Iterator[tuple[str, str]]:
 
 
 def _what(op: Op) -> str:
-    """What a check wants."""
+    """What a check wants; nothing where it always has it."""
     from flowc.ops.control import Loop
 
     if isinstance(op, Loop):
         from flowc.ir.dims import show
 
         return f"the loop ends within {show(op.limit[0])} rounds" if op.limit else "the loop ends"
-    what = op.attributes.get("what") or op.name
-    return ", ".join(what) if isinstance(what, tuple) else str(what)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    what = op.attributes.get("what", op.name)
+    return ", ".join(filter(None, what)) if isinstance(what, tuple) else str(what)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
 def _plain(diagnostic: Diagnostic) -> dict[str, Any]:

@@ -201,7 +201,18 @@ def index(x: Value, subscripts: Sequence[Subscript], lazy: bool = False) -> Valu
     if not ids:
         return view
     together = all(b - a <= 1 for a, b in pairwise(places))
-    return gather(view, list(ids.values()), list(ids), min(ids) if together else 0)
+    masks = {n for n, s in enumerate(_whole(subscripts)) if _is_mask(s)}
+    what = tuple("" if n in masks else told(i, view) for n, i in zip(places, ids.values(), strict=True))  # a mask's are always in range
+    return Gather(view, tuple(ids.values()), tuple(ids), min(ids) if together else 0, what).result
+
+
+def _whole(subscripts: Sequence[Subscript]) -> Sequence[Subscript]:
+    """The subscripts, `...` at their end where it is nowhere."""
+    return subscripts if any(isinstance(s, EllipsisType) for s in subscripts) else (*subscripts, ...)
+
+
+def _is_mask(s: Subscript) -> bool:
+    return isinstance(s, Value) and s.type.dtype is DType.bool
 
 
 def _items(x: Value, subscripts: Sequence[Subscript], lazy: bool) -> Iterator[tuple[int, Dim | slice | Value | None]]:
@@ -212,14 +223,13 @@ def _items(x: Value, subscripts: Sequence[Subscript], lazy: bool) -> Iterator[tu
     if sum(isinstance(s, EllipsisType) for s in subscripts) > 1:
         raise OpError("one `...` stands among subscripts, not several")
     tensors = any(isinstance(s, Value) and s.type.rank for s in subscripts)
-    given = subscripts if any(isinstance(s, EllipsisType) for s in subscripts) else (*subscripts, ...)
     axis = 0
-    for n, s in enumerate(given):
+    for n, s in enumerate(_whole(subscripts)):
         if isinstance(s, EllipsisType):
             yield from ((n, slice(None)) for _ in range(x.type.rank - taken))
             axis += x.type.rank - taken
             continue
-        if isinstance(s, Value) and s.type.dtype is DType.bool:
+        if isinstance(s, Value) and _is_mask(s):
             yield from ((n, ids) for ids in _selected(x, s, axis))
         elif isinstance(s, int | Polynomial):
             known = _element(x, s, axis, lazy)
@@ -233,7 +243,7 @@ def _axes(s: Subscript) -> int:
     """How many axes a subscript takes."""
     if s is None or isinstance(s, EllipsisType):
         return 0
-    return s.type.rank if isinstance(s, Value) and s.type.dtype is DType.bool else 1
+    return s.type.rank if isinstance(s, Value) and _is_mask(s) else 1
 
 
 def _part(item: Dim | slice | Value) -> slice:

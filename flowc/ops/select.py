@@ -42,6 +42,7 @@ def positions(mask: Value) -> tuple[Value, ...]:
 def chosen(mask: Value) -> Value:
     """The positions of the true elements of a vector: each true one is put where as many come before it."""
     (n,) = mask.type.shape
+
     def truth(p: Dim) -> Value:
         return Read(mask, (p,)).result
 
@@ -53,7 +54,8 @@ def chosen(mask: Value) -> Value:
 
     total = define((), fold("sum", (n,), one))
     before = fetch(constant(0, DType.i64), "sum", (n,), counted)
-    size = dim(DynamicSize(total, (n + 1,)).results[0])
+    named = (f"{mask.hint}.count",) if mask.hint else ()
+    size = dim(DynamicSize(total, (n + 1,), hints=named).results[0])
 
     def put(p: Dim) -> tuple[Value, Sequence[Value]]:
         return i64(p), (where(truth(p), Read(before, (p,)).result, constant(-1, DType.i64)),)
