@@ -118,7 +118,7 @@ def test_run_that_a_check_ends_fails_its_test_once_for_both_sides(flowc: Flowc) 
 
 def test_side_that_fails_alone_is_named(flowc: Flowc, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("m.flow").write_text(TESTS)
-    monkeypatch.setattr("flowc.cli.test._interpreted", lambda test: [np.array([2, 4], np.float32), np.array([2, 3], np.float32)])
+    monkeypatch.setattr("flowc.cli.test._interpreted", lambda test, bits: [np.array([2, 4], np.float32), np.array([2, 3], np.float32)])
     said = flowc("test", "m.flow", "-k", "one")
     assert said.exit_code == 3
     assert said.stdout.splitlines()[1:5] == [
@@ -156,3 +156,19 @@ def test_pin_writes_the_hashes_of_what_is_imported(flowc: Flowc) -> None:
 def test_pin_of_the_standard_input_is_wrong_usage(flowc: Flowc) -> None:
     said = flowc("check", "--pin", "-")
     assert said.exit_code == 2 and "--pin changes files in place, and - is none." in said.stderr
+
+
+def test_the_interpreter_judges_in_the_order_of_the_language(flowc: Flowc) -> None:
+    text = """fn product(x: f32[N, K], w: f32[K, M]) -> f32[N, M] {
+  y[i, j] = reduce sum k: x[i, k] * w[k, j]
+  return y
+}
+test "by index as by @" {
+  x = normal(f32, [7, 300], seed=1)
+  w = normal(f32, [300, 9], seed=2)
+  assert product(x, w) == x @ w
+}
+"""
+    Path("m.flow").write_text(text)
+    said = flowc("test", "m.flow")
+    assert (said.exit_code, said.output.splitlines()[0]) == (0, "passed m.flow: by index as by @")
